@@ -1,0 +1,90 @@
+package locking
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// An attempt is one call of Lock that has to wait.
+type attempt struct {
+	p     *place
+	level Level
+	again func() bool
+	start time.Time
+	over  bool // again said no, or there is none
+}
+
+// patience is how long an idle holder gets to step down before a caller that
+// does not want to wait is told no: it has to look, write, and be seen.
+func (c *Coordinator) patience() time.Duration { return 10 * c.opts.Poll }
+
+// giveUp returns the error to give up with, or nil to go on waiting. local is
+// the place of this process that is in the way, if one is. The caller holds mu.
+func (a *attempt) giveUp(local *HeldError) error {
+	p := a.p
+	climb := p.level == Shared
+	if local != nil {
+		if climb || a.exhausted() {
+			return local
+		}
+		return nil
+	}
+	out := p.c.outcome
+	answered := p.want != None && out.attempt >= p.since
+	waited := time.Since(a.start)
+	switch {
+	case !answered:
+		if waited > p.c.patience()+p.c.opts.Timeout && a.exhausted() {
+			return fmt.Errorf("%w since %v", ErrUnreachable, waited.Round(time.Millisecond))
+		}
+		return nil
+	case out.err != nil && (permanent(out.err) || a.exhausted() && waited > p.c.patience()):
+		return out.err
+	case out.held == nil:
+		return nil
+	case climb && a.level == Reserved:
+		// The holder may be waiting for this very reader to leave.
+		p.claim = Reserved
+	case waited < p.c.patience() || !climb && !a.exhausted():
+		return nil
+	case climb:
+		p.claim = Exclusive
+	}
+	held := *out.held
+	held.Wanted = a.level
+	return &held
+}
+
+// exhausted reports whether the caller does not want to wait any more. It is
+// asked without mu, since it may block.
+func (a *attempt) exhausted() bool {
+	if a.over {
+		return true
+	}
+	if a.again != nil {
+		a.p.c.mu.Unlock()
+		more := a.again()
+		a.p.c.mu.Lock()
+		a.over = !more
+		return a.over
+	}
+	a.over = true
+	return true
+}
+
+// wait blocks until something changed, ctx ended or a tick went by. The caller
+// holds mu; it is given up meanwhile.
+func (a *attempt) wait(ctx context.Context) {
+	c := a.p.c
+	changed := c.changed
+	c.mu.Unlock()
+	defer c.mu.Lock()
+	timer := time.NewTimer(tick)
+	defer timer.Stop()
+	select {
+	case <-changed:
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

@@ -1,0 +1,78 @@
+package locking
+
+import "context"
+
+// An intent is what the places of this process need at one moment.
+type intent struct {
+	session *session
+	in      bool   // the record has an entry of this process
+	level   Level  // what the process holds
+	held    Level  // what its places need it to keep
+	want    Level  // what they wait for; None if nobody does
+	queue   bool   // somebody may wait in the queue for it
+	fresh   bool   // somebody wants it since the last attempt
+	attempt uint64 // number of this attempt
+	closing bool
+	again   bool // set by the plan: what the places want remains to be asked for
+}
+
+// idle reports whether there is nothing to do with the register.
+func (in *intent) idle() bool {
+	return !in.in && in.want == None
+}
+
+// gather returns what the places need, and begins an attempt.
+func (c *Coordinator) gather() intent {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	in := intent{session: c.current(), held: c.held(), closing: c.closing}
+	in.level, in.in = in.session.level, in.session.in
+	c.attempts++
+	in.attempt = c.attempts
+	for p := range c.places {
+		if p.want == None || c.closing {
+			continue
+		}
+		in.want = max(in.want, p.want)
+		in.queue = in.queue || p.queue
+		in.fresh = in.fresh || p.since == in.attempt
+	}
+	return in
+}
+
+// want returns the highest level that a place waits for. The caller holds mu.
+func (c *Coordinator) want() Level {
+	want := None
+	for p := range c.places {
+		want = max(want, p.want)
+	}
+	return want
+}
+
+// publish tells the places what an attempt came to.
+func (c *Coordinator) publish(out outcome) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.outcome = out
+	c.broadcast()
+}
+
+// notReleased notes why a closing coordinator could not give up its lease.
+func (c *Coordinator) notReleased(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.session.in {
+		c.released = releaseError(err, c.opts.TTL)
+	}
+}
+
+// read returns the record by a fresh read.
+func (c *Coordinator) read(ctx context.Context) (Record, error) {
+	op, cancel := context.WithTimeout(ctx, c.opts.Timeout)
+	defer cancel()
+	value, _, err := c.reg.Read(op)
+	if err != nil {
+		return Record{}, err
+	}
+	return DecodeRecord(value)
+}

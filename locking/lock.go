@@ -1,0 +1,121 @@
+package locking
+
+import (
+	"context"
+	"time"
+)
+
+// An Epoch is the fencing token: it grows with every grant of a writing level
+// and never goes back.
+type Epoch uint64
+
+// A Locker arbitrates one database among all connections of this process, and
+// between this process and all others. Its methods are safe for concurrent use.
+type Locker interface {
+	// NewLock returns a lock for one more connection, at level [None].
+	// It returns [ErrClosed] after Close.
+	NewLock() (Lock, error)
+
+	// Grade says what the locks promise.
+	Grade() Grade
+
+	// Status tells who holds and who waits, by a fresh look. It acquires nothing.
+	Status(ctx context.Context) (Status, error)
+
+	// Close gives up whatever this process holds. It returns within a bound of its
+	// own even if ctx has none, and its error says what it could not do; another
+	// process then has to wait for the lease to expire.
+	Close(ctx context.Context) error
+}
+
+// A Lock is one connection's place in SQLite's locking protocol. It is used by
+// one goroutine at a time.
+//
+// https://sqlite.org/c3ref/io_methods.html
+type Lock interface {
+	// Lock raises the level to Shared, Reserved or Exclusive. A level that is held
+	// already is no error. The legal moves are SQLite's: None to Shared, Shared to
+	// Reserved, and Shared, Reserved or Pending to Exclusive.
+	//
+	// While somebody is in the way, Lock waits for as long as again returns true;
+	// it is called every few milliseconds, and may itself block for a moment. With
+	// a nil again Lock waits only as long as an idle holder needs to step down.
+	// From Shared to Reserved it does not wait at all: the holder may itself be
+	// waiting for this reader to leave.
+	//
+	// It returns an error that is [ErrHeld] (a [*HeldError]) when it gave up, the
+	// cause of ctx when that ended first, and [ErrLost] once the lease is lost.
+	// A climb to Exclusive that fails may leave the level at Pending.
+	Lock(ctx context.Context, level Level, again func() bool) error
+
+	// Unlock lowers the level to Shared or None. It never waits for the register.
+	// It succeeds on a lost lock too.
+	Unlock(level Level) error
+
+	// Level returns the level held.
+	Level() Level
+
+	// Reserved reports whether any connection of any process holds Reserved or more.
+	Reserved(ctx context.Context) (bool, error)
+
+	// Check returns nil while what this lock holds is certain, and an error that is
+	// [ErrLost] from the holder's deadline on. It does no I/O. Ask before every
+	// write, truncation, sync and removal, and after every read.
+	Check() error
+
+	// Epoch returns the epoch under which the process holds its present level, or
+	// 0 if it holds none or the locks have no epochs.
+	Epoch() Epoch
+
+	// Changes returns a number that is another one each time this process came back
+	// in and somebody else may have written meanwhile. When it differs from the one
+	// seen before, nothing that was cached may be trusted. It is settled when Lock
+	// to Shared returns.
+	Changes() uint64
+
+	// Close unlocks and ends the lock's use.
+	Close() error
+}
+
+// A SoleLock is a [Lock] that can keep all other processes out, whatever its
+// level. WAL needs that, since its shared memory cannot cross hosts.
+type SoleLock interface {
+	Lock
+
+	// SetSole says whether from the next move away from None on, this lock keeps
+	// other processes out for as long as its level is not None.
+	SetSole(sole bool)
+}
+
+// An Asker is a [Locker] that can tell that another process asks for what this
+// one holds.
+type Asker interface {
+	Locker
+
+	// OnAsked has f called, each time on a goroutine of its own, when another
+	// process asks this one to step down and a lock here stands in the way.
+	// The function returned ends that; it waits for calls of f that are under way.
+	OnAsked(f func()) (stop func())
+}
+
+// A Status is what is known about the locks of one database at one moment.
+type Status struct {
+	Grade   Grade         `json:"grade"`
+	Lock    string        `json:"lock"`            // URL of the lock, such as "leasefile:///data/app.db.lease"
+	File    string        `json:"file"`            // base name of the file that is the database now; "" is the plain name
+	Epoch   Epoch         `json:"epoch"`           // 0 if there are none
+	Holders []StatusEntry `json:"holders"`         // highest level first
+	Waiters []StatusEntry `json:"waiters"`         // in order of arrival
+	TTL     time.Duration `json:"ttl,omitempty"`   // this process's own setting
+	Notes   []string      `json:"notes,omitempty"` // what a person should know
+}
+
+// A StatusEntry is one process in a [Status].
+type StatusEntry struct {
+	Holder  Holder        `json:"holder"`
+	Level   Level         `json:"level"`             // held, or wanted by a waiter
+	Age     time.Duration `json:"age"`               // since it got or asked for Level, by its own clock; 0 if unknown
+	TTL     time.Duration `json:"ttl,omitempty"`     // how long it stays if it falls silent; 0 for kernel locks
+	Expires time.Duration `json:"expires,omitempty"` // until it expires unless it renews, at the latest
+	Dead    bool          `json:"dead,omitempty"`    // proven dead on this host
+}

@@ -1,0 +1,152 @@
+package locking
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// A plan is what the keeper is about to write, if anything.
+type plan struct {
+	swap   bool
+	next   Record
+	answer Answer
+	held   *HeldError // who is in the way of what the places want
+}
+
+// plan decides what to ask of the record.
+func (k *keeper) plan(in *intent) plan {
+	self := k.session.self
+	target := k.target(in)
+	next, answer := k.known.record.Step(Request{
+		Holder:  self,
+		Level:   target,
+		TTL:     k.c.opts.TTL,
+		Expired: slices.Collect(maps.Keys(k.expired)),
+		Now:     time.Now().UTC(),
+	})
+	p := plan{next: next, answer: answer}
+	if !answer.Granted() {
+		p.held = heldBy(answer.Blocker, target, next.Epoch)
+	}
+	p.swap = k.worthIt(in, &p)
+	in.again = in.want > target
+	return p
+}
+
+// worthIt reports whether the plan changes anything that matters to somebody.
+func (k *keeper) worthIt(in *intent, p *plan) bool {
+	id := k.session.self.ID
+	was, is := k.known.record.Find(id), p.next.Find(id)
+	switch {
+	case k.pending != nil, len(p.answer.Evicted) > 0:
+		return true // settle the doubt; let nobody wait for the dead
+	case is != nil && k.landed.elapsed() >= k.c.opts.Renew:
+		return true
+	case !p.answer.Granted() && !in.queue && p.answer.Level == in.level:
+		return false // an attempt that must not queue leaves no trace
+	case was == nil || is == nil:
+		return was != is
+	}
+	return was.Level != is.Level || was.Wants != is.Wants
+}
+
+// target returns the level to ask for. Before a step down it lowers what places
+// may be given, so that nothing is handed out that is about to go.
+func (k *keeper) target(in *intent) Level {
+	c, s := k.c, k.session
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	held := c.held()
+	in.level = s.level
+	keep, _ := k.living().Keep(s.self.ID)
+	asked := keep < s.level && k.granted.elapsed() >= c.opts.Poll
+	s.door = s.level
+	if asked {
+		s.door = keep
+		if held > keep {
+			c.tellAsked()
+		}
+	}
+	target := s.level
+	switch {
+	case c.closing:
+		target = None
+	case asked && held < s.level:
+		target = held
+	case in.want > s.level:
+		return in.want
+	case held == None && in.want == None && k.unused():
+		target = None
+	case s.level == Reserved || s.level == Pending:
+		// Only a transaction needs these: kept, they would keep writers out for nothing.
+		if in.want < Reserved {
+			target = min(s.level, max(held, Shared))
+		}
+	}
+	if k.pending != nil {
+		target = min(target, s.limit) // a step down may be on its way
+	}
+	s.limit = target
+	return target
+}
+
+// unused reports whether nothing was locked here for long enough to leave. The
+// caller holds Coordinator.mu.
+func (k *keeper) unused() bool {
+	idle := k.c.opts.Idle
+	return idle < 0 || k.c.used.elapsed() >= idle && k.granted.elapsed() >= idle
+}
+
+// rest returns how long nothing needs to be done unless somebody kicks.
+func (k *keeper) rest(in *intent) time.Duration {
+	c := k.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.session
+	if s != k.session || c.closing || in.again {
+		return 0
+	}
+	want := c.want()
+	if want <= s.level && s.level == None {
+		if s.in {
+			return 0 // nobody waits any more: take back the place in the queue
+		}
+		return never
+	}
+	rest := c.opts.Poll
+	keep, _ := k.living().Keep(s.self.ID)
+	switch {
+	case want > s.level:
+		rest /= 4
+	case keep < s.level:
+		rest = min(rest, c.opts.Poll-k.granted.elapsed())
+		if rest <= 0 {
+			rest = c.opts.Poll // asked, and a lock is in the way: its Unlock kicks
+		}
+	case c.watching.works():
+		rest = c.opts.Renew / 2
+	}
+	if s.level != None {
+		rest = min(rest, s.left())
+		if c.held() == None && c.opts.Idle > 0 {
+			rest = min(rest, c.opts.Idle-min(c.used.elapsed(), k.granted.elapsed()))
+		}
+	}
+	return max(time.Millisecond, rest)
+}
+
+// heldBy makes the error that names who is in the way.
+func heldBy(e *Entry, wanted Level, epoch Epoch) *HeldError {
+	held := &HeldError{
+		Holder: e.Holder,
+		Level:  e.Level,
+		Wanted: wanted,
+		Age:    max(0, time.Since(e.Since)),
+		Epoch:  epoch,
+	}
+	if !conflict(wanted, e.Level) {
+		held.Level, held.Waits = e.Wants, true
+	}
+	return held
+}

@@ -1,0 +1,65 @@
+package locking
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// A session is one stay of this process in a register, under one holder ID. It
+// ends with a loss; the ID is never used again.
+type session struct {
+	self  Holder
+	ttl   time.Duration
+	guard time.Duration
+
+	level Level // guarded by Coordinator.mu; what the record gives this process
+	limit Level // guarded by Coordinator.mu; what places may be given: level, or less while a step down is under way
+	door  Level // guarded by Coordinator.mu; what places that hold nothing may be given: less than level while somebody asks
+	in    bool  // guarded by Coordinator.mu; the record has an entry of ours, if only as a waiter
+	epoch Epoch // guarded by Coordinator.mu; of the record that gave level
+
+	renewed atomic.Pointer[instant]   // when the latest write that took effect was sent; nil while level is None
+	lost    atomic.Pointer[lossCause] // set once
+}
+
+// A lossCause is the [ErrLost] that says why.
+type lossCause struct{ why string }
+
+func (e *lossCause) Error() string        { return ErrLost.Error() + ": " + e.why }
+func (e *lossCause) Is(target error) bool { return target == ErrLost }
+
+func newSession(opts Options) *session {
+	return &session{self: Self(), ttl: opts.TTL, guard: opts.Guard}
+}
+
+// check returns nil while the lease is certain. It is safe for concurrent use
+// and does no I/O. A session that holds nothing cannot lose it.
+func (s *session) check() error {
+	if lost := s.lost.Load(); lost != nil {
+		return lost
+	}
+	sent := s.renewed.Load()
+	if sent == nil {
+		return nil
+	}
+	if silent := sent.elapsed(); silent >= s.ttl-s.guard {
+		return s.lose(fmt.Sprintf("not renewed for %v (ttl %v less guard %v)", silent.Round(time.Millisecond), s.ttl, s.guard))
+	}
+	return nil
+}
+
+// lose ends the session and returns the error that says so. The first cause stays.
+func (s *session) lose(why string) error {
+	s.lost.CompareAndSwap(nil, &lossCause{why})
+	return s.lost.Load()
+}
+
+// left returns how long the session has left.
+func (s *session) left() time.Duration {
+	sent := s.renewed.Load()
+	if sent == nil {
+		return s.ttl
+	}
+	return s.ttl - s.guard - sent.elapsed()
+}
