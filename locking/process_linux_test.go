@@ -3,6 +3,7 @@ package locking
 import (
 	"math"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -72,6 +73,38 @@ func TestDeadStopped(t *testing.T) {
 	if c.self.Dead() {
 		t.Error("a stopped process is called dead")
 	}
+}
+
+// A kernel that says "not permitted" says that there is such a process.
+func TestDeadOfAnotherUser(t *testing.T) {
+	h := Self()
+	h.PID, h.Start = 1, ""
+	asNobody(t, func() {
+		if h.Dead() {
+			t.Error("pid 1 is called dead by a user who may not signal it")
+		}
+	})
+}
+
+// asNobody runs f on a thread without root's rights. It has none to begin with
+// unless the tests run as root.
+func asNobody(t *testing.T, f func()) {
+	if os.Getuid() != 0 {
+		f()
+		return
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	// The raw calls change this one thread only; the saved id lets it come back.
+	const nobody = 65534
+	if _, _, errno := syscall.RawSyscall(syscall.SYS_SETRESUID, nobody, nobody, 0); errno != 0 {
+		t.Fatal(errno)
+	}
+	defer syscall.RawSyscall(syscall.SYS_SETRESUID, 0, 0, 0)
+	if err := syscall.Kill(1, 0); err != syscall.EPERM {
+		t.Fatalf("kill of pid 1 as nobody: %v, want %v", err, syscall.EPERM)
+	}
+	f()
 }
 
 // A process whose main thread ended shows state Z while its other threads write on.

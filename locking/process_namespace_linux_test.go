@@ -149,6 +149,9 @@ func TestDeadInsideNamespace(t *testing.T) {
 func lookalike() {
 	self := Self()
 	tell(self)
+	if st, ok := readProcessStat("1"); !ok || st.start == self.Start {
+		log.Fatalf("pid 1 of the parent namespace is %+v, %v: want another start than %s", st, ok, self.Start)
+	}
 	for range 100 {
 		c, proc, err := startJudge()
 		if err != nil {
@@ -195,7 +198,8 @@ func TestDeadSamePIDInBothNamespaces(t *testing.T) {
 	}
 	// The outer namespace is as good as empty, so that pids there are no others'.
 	outer := unshare(t, "--pid", "--mount-proc")
-	c := startChild(t, "lookalike", append(outer, "unshare", "--fork", "--pid")...)
+	// Start times are counted in hundredths of a second; the two first pids must differ.
+	c := startChild(t, "lookalike", append(outer, "sh", "-c", `sleep 0.1; exec unshare --fork --pid "$@"`, "sh")...)
 	var misled bool
 	if err := c.read(&misled); err != nil || misled {
 		t.Errorf("a judge that /proc shows by its own pid says pid 1 is dead: %v, %v, want false", misled, err)
