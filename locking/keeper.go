@@ -26,8 +26,7 @@ type keeper struct {
 	observer observer
 	expired  map[string]string  // holders found expired, and why
 	ghosts   map[string]instant // former selves that may still be in the record, and when each last sent a swap
-	epoch    Epoch              // when this process was last in; what others wrote before is known
-	settled  bool               // nobody could write under that epoch any more
+	horizon  horizon
 }
 
 // A view is what the register held at one moment.
@@ -103,8 +102,7 @@ func (k *keeper) follow(s *session) {
 		return
 	}
 	k.ghosts[k.session.self.ID] = k.sent
-	k.session, k.pending, k.known = s, nil, nil
-	k.settled = false
+	k.session, k.pending, k.known, k.horizon = s, nil, nil, horizon{}
 }
 
 // step is one look and at most one swap.
@@ -235,7 +233,9 @@ func (k *keeper) adopt(sent instant) error {
 	} else {
 		s.renewed.Store(&sent)
 	}
-	k.note(s, level)
+	if k.horizon.move(&k.known.record, s.self.ID, s.level, level) {
+		c.changes++
+	}
 	if level > s.level {
 		k.granted = now()
 	}
@@ -243,30 +243,6 @@ func (k *keeper) adopt(sent instant) error {
 	s.door = level // until the next look at who asks
 	c.broadcast()
 	return nil
-}
-
-// note keeps track of whether others may have written while this process was
-// out. The session still has its former level. The caller holds Coordinator.mu.
-func (k *keeper) note(s *session, level Level) {
-	epoch := k.known.record.Epoch
-	own := Epoch(0)
-	if level.Writing() && !s.level.Writing() {
-		own = 1 // our own grant is no sign of others
-	}
-	if level == None || s.level != None && own == 0 {
-		return
-	}
-	if s.level == None && (!k.settled || epoch != k.epoch+own) {
-		k.c.changes++
-	}
-	k.epoch, k.settled = epoch, true
-	for i := range k.known.record.Entries {
-		e := &k.known.record.Entries[i]
-		if e.Holder.ID != s.self.ID && e.Level.Writing() {
-			// It may come to write under this very epoch once we are out.
-			k.settled = false
-		}
-	}
 }
 
 // swap writes what was planned.
