@@ -1,0 +1,28 @@
+// Package vfs is a SQLite VFS whose locks come from package locking and whose
+// bytes lie on any afero file system.
+//
+// A [VFS] is registered with go-sqlite3 under a name. Each main database that a
+// connection opens through it is a [File]. All connections of the process to one
+// database share one [locking.Locker] and one open file, so that the file can be
+// closed and opened anew after another host wrote: a network file system serves
+// stale pages through a descriptor that stays open.
+//
+// # Loss
+//
+// When a lease is lost, every later operation of the connections that relied on it
+// fails with [CodeLost], for good. That includes the rollback that SQLite then
+// tries: the journal stays where it is, and whoever takes the lease next plays it
+// back. Only Unlock and Close succeed.
+//
+// # Causes
+//
+// SQLite passes on a number, not an error. [Explain] puts the cause back: who
+// holds the database, why the disk refused, which deadline ended the wait.
+//
+// # Not promised
+//
+// What the locks do not promise, this package cannot either: see
+// [locking.Grade]. journal_mode MEMORY and OFF keep no journal on disk, so a crash
+// in mid-commit tears the database, as it does with SQLite's own VFS. A lock
+// backend must be the same for everybody who opens a database.
+package vfs

@@ -1,0 +1,83 @@
+package vfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/holdfastdb/holdfast/locking"
+	"github.com/ncruces/go-sqlite3"
+	sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
+)
+
+// CodeLost is the result code of every operation that was refused because the
+// lease is lost. Its primary code is [sqlite3.IOERR], which SQLite does not retry;
+// the extended part is outside the range that SQLite uses.
+const CodeLost = sqlite3.ExtendedErrorCode(sqlite3.IOERR) | 200<<8
+
+// codes is the only table from causes to SQLite's result codes. A cause that is
+// not here gets the code of the operation that failed, from go-sqlite3.
+//
+// https://sqlite.org/rescode.html
+var codes = []struct {
+	cause error
+	code  sqlite3.ExtendedErrorCode
+}{
+	// A lost lease is never BUSY: SQLite would try again, and write.
+	{locking.ErrLost, CodeLost},
+	{locking.ErrClosed, CodeLost},
+	{locking.ErrHeld, sqlite3.ExtendedErrorCode(sqlite3.BUSY)},
+	// As if the statement had been interrupted while it ran.
+	{context.Canceled, sqlite3.ExtendedErrorCode(sqlite3.INTERRUPT)},
+	{context.DeadlineExceeded, sqlite3.ExtendedErrorCode(sqlite3.INTERRUPT)},
+	{errDirectory, sqlite3.CANTOPEN_ISDIR},
+	{errReadOnlyDirectory, sqlite3.READONLY_DIRECTORY},
+}
+
+var (
+	errDirectory         = errors.New("it is a directory")
+	errReadOnlyDirectory = errors.New("its directory cannot be written")
+)
+
+// coded returns err with the result code that the table gives it, and that code.
+// An error without an entry goes to SQLite with def.
+func coded(err error, def sqlite3.ExtendedErrorCode) (error, sqlite3.ExtendedErrorCode) {
+	code := def
+	for _, full := range diskFull {
+		if errors.Is(err, full) {
+			code = sqlite3.ExtendedErrorCode(sqlite3.FULL)
+		}
+	}
+	for _, row := range codes {
+		if errors.Is(err, row.cause) {
+			code = row.code
+			break
+		}
+	}
+	return sqlitevfs.SystemError(err, code), code
+}
+
+// A refusal is why an operation of a [File] failed, and what SQLite was told.
+type refusal struct {
+	cause error
+	code  sqlite3.ExtendedErrorCode
+}
+
+// Explain returns err with its cause joined, if err is a result code that came
+// from a refusal of this package on conn: then errors.As finds the
+// [*locking.HeldError] behind [sqlite3.BUSY], and errors.Is finds
+// [locking.ErrLost], [context.DeadlineExceeded] or the error of the disk.
+// Any other err is returned as it is. Ask right after the call that failed, and
+// on the goroutine that uses conn.
+func Explain(conn *sqlite3.Conn, err error) error {
+	var code sqlite3.ErrorCode
+	if err == nil || !errors.As(err, &code) {
+		return err
+	}
+	for f := range Files(conn) {
+		if r := f.refused; r != nil && r.code.Code() == code && !errors.Is(err, r.cause) {
+			return fmt.Errorf("%w: %w", err, r.cause)
+		}
+	}
+	return err
+}

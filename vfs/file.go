@@ -1,0 +1,217 @@
+package vfs
+
+import (
+	"io"
+	"runtime"
+	"sync/atomic"
+
+	"github.com/holdfastdb/holdfast/locking"
+	"github.com/ncruces/go-sqlite3"
+	sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
+)
+
+// A File is one connection's main database. SQLite uses it on one goroutine at a
+// time; [File.Lost] may be called on any.
+type File struct {
+	db       *database
+	lock     locking.Lock
+	readOnly bool
+	psow     bool
+	keepWAL  bool
+
+	conn    *sqlite3.Conn // set once SQLite has it
+	busy    func() bool   // SQLite's busy handler
+	lost    atomic.Pointer[error]
+	refused *refusal // the last one, until a lock succeeds
+	closed  bool
+
+	seen    uint64 // the Lock.Changes at the last SHARED
+	entered bool   // seen is set
+	stale   bool   // SQLite must be told to drop its cache
+
+	sole *wal
+	mmap sqlitevfs.MemoryMapper // nil where mapping is not allowed
+
+	sides []*sideFile // open journal and WAL
+	super string      // super-journal under which it commits
+}
+
+var (
+	_ sqlitevfs.FileLockState          = (*File)(nil)
+	_ sqlitevfs.FileHasMoved           = (*File)(nil)
+	_ sqlitevfs.FileSizeHint           = (*File)(nil)
+	_ sqlitevfs.FilePersistWAL         = (*File)(nil)
+	_ sqlitevfs.FilePowersafeOverwrite = (*File)(nil)
+	_ sqlitevfs.FileCommitPhaseTwo     = (*File)(nil)
+	_ sqlitevfs.FileSync               = (*File)(nil)
+	_ sqlitevfs.FileBusyHandler        = (*File)(nil)
+	_ sqlitevfs.FilePragma             = (*File)(nil)
+	_ sqlitevfs.FileSharedMemory       = (*File)(nil)
+	_ sqlitevfs.FileMemoryMapper       = (*File)(nil)
+)
+
+func newFile(d *database, lock locking.Lock, flags sqlitevfs.OpenFlag) *File {
+	f := &File{db: d, lock: lock, psow: true, readOnly: flags&sqlitevfs.OPEN_READONLY != 0}
+	f.sole = newWAL(f, flags)
+	f.mmap = newMapper(d, flags)
+	return f
+}
+
+// ReadAt reads the database. Under a level, what was read counts only if the
+// level was certain afterwards.
+func (f *File) ReadAt(p []byte, off int64) (int, error) {
+	if err := f.dead(); err != nil {
+		return 0, f.refuse(err, sqlite3.IOERR_READ)
+	}
+	held := f.lock.Level() > locking.None
+	n, err := f.db.read(p, off, held)
+	if held {
+		if lost := f.check(); lost != nil {
+			return 0, f.refuse(lost, sqlite3.IOERR_READ)
+		}
+	}
+	if err != nil && err != io.EOF {
+		return n, f.refuse(err, sqlite3.IOERR_READ)
+	}
+	f.spoilVersion(p, off)
+	return n, err
+}
+
+// WriteAt writes to the database, while the level is certain.
+func (f *File) WriteAt(p []byte, off int64) (int, error) {
+	if err := f.check(); err != nil {
+		return 0, f.refuse(err, sqlite3.IOERR_WRITE)
+	}
+	f.db.dirty.Store(true)
+	n, err := f.db.current().WriteAt(p, off)
+	if err != nil {
+		return n, f.refuse(err, sqlite3.IOERR_WRITE)
+	}
+	if off == 0 && len(p) >= 20 {
+		f.db.wal.Store(saysWAL(p))
+	}
+	return n, nil
+}
+
+// Truncate cuts the database, while the level is certain.
+func (f *File) Truncate(size int64) error {
+	if err := f.check(); err != nil {
+		return f.refuse(err, sqlite3.IOERR_TRUNCATE)
+	}
+	f.db.dirty.Store(true)
+	return f.refuse(f.db.current().Truncate(size), sqlite3.IOERR_TRUNCATE)
+}
+
+// Sync makes what was written durable, while the level is certain.
+func (f *File) Sync(flags sqlitevfs.SyncFlag) error {
+	if err := f.check(); err != nil {
+		return f.refuse(err, sqlite3.IOERR_FSYNC)
+	}
+	return f.refuse(f.db.sync(durabilityOf(flags, false)), sqlite3.IOERR_FSYNC)
+}
+
+// SizeHint sets space aside, while the level is certain.
+func (f *File) SizeHint(size int64) error {
+	if err := f.check(); err != nil {
+		return f.refuse(err, sqlite3.IOERR_TRUNCATE)
+	}
+	f.db.dirty.Store(true)
+	return f.refuse(f.db.current().Allocate(size), sqlite3.IOERR_TRUNCATE)
+}
+
+// Size returns the size of the database in bytes.
+func (f *File) Size() (int64, error) {
+	if err := f.dead(); err != nil {
+		return 0, f.refuse(err, sqlite3.IOERR_FSTAT)
+	}
+	size, err := f.db.size(f.lock.Level() > locking.None)
+	return size, f.refuse(err, sqlite3.IOERR_FSTAT)
+}
+
+// HasMoved reports whether the name leads to another file now, or to none.
+func (f *File) HasMoved() (bool, error) {
+	moved, err := f.db.moved()
+	return moved, f.refuse(err, sqlite3.IOERR_FSTAT)
+}
+
+// SyncSuper notes the super-journal whose removal commits the transaction over
+// several databases of which this one is part: [VFS.Delete] asks all of them.
+func (f *File) SyncSuper(super string) error {
+	if super != "" {
+		f.super = super
+		f.db.vfs.joinSuper(super, f)
+	}
+	return nil
+}
+
+// CommitPhaseTwo is where SQLite has finished a commit and not told anybody: the
+// last moment to find that the lease was lost on the way.
+func (f *File) CommitPhaseTwo() error {
+	err := f.check()
+	if err == nil && !f.db.wal.Load() {
+		err = f.handOver()
+	}
+	return f.refuse(err, sqlite3.IOERR_FSYNC)
+}
+
+// Close ends the connection's use of the database. It gives up what the
+// connection holds; the last one gives up what the process holds.
+func (f *File) Close() error {
+	if f.closed {
+		return nil
+	}
+	f.closed = true
+	f.leaveSuper()
+	err := f.Unlock(sqlitevfs.LOCK_NONE)
+	f.die(locking.ErrClosed)
+	f.sole.close()
+	if e := f.lock.Close(); err == nil {
+		err = e
+	}
+	f.db.vfs.leave(f.db)
+	return err
+}
+
+// SectorSize is what SQLite assumes of today's disks.
+func (f *File) SectorSize() int { return 4096 }
+
+// DeviceCharacteristics tells SQLite what it may rely on.
+//
+// https://sqlite.org/c3ref/c_iocap_atomic.html
+func (f *File) DeviceCharacteristics() sqlitevfs.DeviceCharacteristic {
+	can := sqlitevfs.IOCAP_SUBPAGE_READ
+	if f.psow {
+		can |= sqlitevfs.IOCAP_POWERSAFE_OVERWRITE
+	}
+	if runtime.GOOS == "windows" {
+		can |= sqlitevfs.IOCAP_UNDELETABLE_WHEN_OPEN
+	}
+	return can
+}
+
+// PowersafeOverwrite returns what the URI parameter psow said.
+func (f *File) PowersafeOverwrite() bool { return f.psow }
+
+// SetPowersafeOverwrite is for SQLite.
+func (f *File) SetPowersafeOverwrite(psow bool) { f.psow = psow }
+
+// PersistWAL reports whether the WAL stays when the last connection leaves.
+func (f *File) PersistWAL() bool { return f.keepWAL }
+
+// SetPersistWAL is for SQLite.
+func (f *File) SetPersistWAL(keep bool) { f.keepWAL = keep }
+
+// Path returns the absolute path of the database, free of symbolic links.
+func (f *File) Path() string { return f.db.path }
+
+// Locker returns the locks that all connections of this process to the database share.
+func (f *File) Locker() locking.Locker { return f.db.locker }
+
+// Grade returns what the locks promise.
+func (f *File) Grade() locking.Grade { return f.db.locker.Grade() }
+
+// Level returns the level that the connection holds.
+func (f *File) Level() locking.Level { return f.lock.Level() }
+
+// Epoch returns the epoch under which the level is held: see [locking.Lock].
+func (f *File) Epoch() locking.Epoch { return f.lock.Epoch() }

@@ -1,0 +1,124 @@
+package vfs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
+)
+
+// hostFS is the file system of the operating system, without a layer between.
+type hostFS struct{}
+
+func (hostFS) open(name string, flag int, perm fs.FileMode) (handle, error) {
+	f, err := os.OpenFile(name, flag|noFollow, perm)
+	if err != nil {
+		return nil, err
+	}
+	return hostFile{f}, nil
+}
+
+func (hostFS) stat(name string) (fs.FileInfo, error) { return os.Stat(name) }
+func (hostFS) remove(name string) error              { return os.Remove(name) }
+
+func (hostFS) access(name string, flag sqlitevfs.AccessFlag) error { return access(name, flag) }
+
+func (hostFS) syncDir(dir string) error {
+	if !syncsDirectories {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		// A directory that may be searched but not read cannot be synced.
+		// SQLite's own VFS goes on as well.
+		return nil
+	}
+	defer d.Close()
+	if err := syncFile(d, durable); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, syscall.EINVAL) {
+		return err // the others say that this file system has no such thing
+	}
+	return nil
+}
+
+func (hostFS) list(dir string, names ...string) (map[string]bool, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return listed(d, names)
+}
+
+// listed reads a directory in portions, since it may be huge.
+func listed(d interface{ Readdirnames(int) ([]string, error) }, names []string) (map[string]bool, error) {
+	found := make(map[string]bool, len(names))
+	for _, name := range names {
+		found[name] = false
+	}
+	for {
+		some, err := d.Readdirnames(256)
+		for _, name := range some {
+			if _, asked := found[name]; asked {
+				found[name] = true
+			}
+		}
+		if err == io.EOF || err == nil && len(some) == 0 {
+			return found, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (hostFS) resolve(name string) (string, bool, error) {
+	abs, err := filepath.Abs(name)
+	if err != nil {
+		return "", false, err
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(abs))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", false, fmt.Errorf("directory %q does not exist: create it first: %w", filepath.Dir(abs), fs.ErrNotExist)
+	}
+	if err != nil {
+		return "", false, err
+	}
+	path := filepath.Join(dir, filepath.Base(abs))
+	switch info, err := os.Lstat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return path, false, nil
+	case err != nil:
+		return "", false, err
+	case info.Mode()&fs.ModeSymlink == 0:
+		return path, false, nil
+	}
+	target, err := filepath.EvalSymlinks(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", true, fmt.Errorf("symbolic link %q leads nowhere: create its target or remove it: %w", path, fs.ErrNotExist)
+	}
+	return target, true, err
+}
+
+// hostFile is a handle on an open file of the operating system.
+type hostFile struct{ *os.File }
+
+// Size asks for the end of the file, which is cheaper than Stat. It moves the
+// descriptor's offset, on which nobody relies.
+func (f hostFile) Size() (int64, error)      { return f.Seek(0, io.SeekEnd) }
+func (f hostFile) Sync(how durability) error { return syncFile(f.File, how) }
+
+func (f hostFile) Allocate(size int64) error {
+	end, err := f.Size()
+	if err != nil || end >= size {
+		return err
+	}
+	if err := allocate(f.File, end, size); err != nil {
+		return err
+	}
+	return f.Truncate(size)
+}

@@ -1,0 +1,142 @@
+package vfs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/ncruces/go-sqlite3"
+	sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
+)
+
+// magic is how every SQLite database begins.
+//
+// https://sqlite.org/fileformat2.html#magic_header_string
+const magic = "SQLite format 3\x00"
+
+// openExisting opens the bytes of a file that is there and can be a database.
+func (d *database) openExisting(flag int) (writes bool, err error) {
+	info, err := d.vfs.files.stat(d.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, fmt.Errorf("it does not exist: check the path, or create it with mode=rwc: %w", fs.ErrNotExist)
+	case err != nil:
+		return false, err
+	case info.IsDir():
+		return false, fmt.Errorf("%w: name a file in it", errDirectory)
+	case !info.Mode().IsRegular():
+		return false, errors.New("it is not a regular file")
+	}
+	d.perm = info.Mode().Perm()
+	writes, err = d.reach(flag, d.perm)
+	if err != nil {
+		return false, err
+	}
+	return writes, d.looksRight()
+}
+
+// looksRight refuses what is certainly no database, before anything is created
+// beside it. The first page may be missing, or be zeros, or only in the journal,
+// while a database is young or its last writer crashed: SQLite decides on those.
+func (d *database) looksRight() error {
+	head := make([]byte, len(magic))
+	n, err := d.current().ReadAt(head, 0)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	head = head[:n]
+	if strings.HasPrefix(magic, string(head)) || len(bytes.Trim(head, "\x00")) == 0 {
+		return nil
+	}
+	for _, side := range sides {
+		if d.vfs.files.access(d.path+side, sqlitevfs.ACCESS_EXISTS) == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("it is something else, or encrypted; nothing was changed: %w", sqlite3.NOTADB)
+}
+
+// mayCreate refuses to create a database where its journal could not be created.
+func (d *database) mayCreate() error {
+	dir := filepath.Dir(d.path)
+	if err := d.vfs.files.access(dir, sqlitevfs.ACCESS_READWRITE); unwritable(err) {
+		return fmt.Errorf("it does not exist and %w: grant write access to %q: %w", errReadOnlyDirectory, dir, err)
+	}
+	return nil
+}
+
+// identify refuses a file that goes by two names, since journals, and leases, are
+// found by name: two writers would not see each other.
+func (d *database) identify() error {
+	info, err := d.current().Stat()
+	if err != nil {
+		return err
+	}
+	for _, other := range d.vfs.others(d) {
+		if o, err := other.Stat(); err == nil && os.SameFile(info, o) {
+			return errors.New("this process has the same file open under another name: use one name for it")
+		}
+	}
+	n := links(info)
+	if n > 1 && d.leased {
+		return fmt.Errorf("it has %d names (hard links), and each would get a lease of its own: remove the others, or make them symbolic links", n)
+	}
+	if n > 1 {
+		slog.Warn("vfs: a database with several names (hard links) is damaged if a crash under one is followed by use under another",
+			"database", d.path, "names", n)
+	}
+	return nil
+}
+
+// others returns the handles of all open databases but d.
+func (v *VFS) others(d *database) []handle {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var open []handle
+	for _, other := range v.databases {
+		if h := other.content.Load(); other != d && h != nil {
+			open = append(open, *h)
+		}
+	}
+	return open
+}
+
+// unmoved refuses one more connection to a file that was replaced or deleted
+// since the first one opened it.
+func (d *database) unmoved() error {
+	moved, err := d.moved()
+	if err == nil && moved {
+		return errors.New("it was replaced or deleted while this process had it open: close all its connections first")
+	}
+	return err
+}
+
+// moved reports whether the name leads to another file than the open one.
+func (d *database) moved() (bool, error) {
+	if _, host := d.vfs.files.(hostFS); !host {
+		return false, nil // files have no identity there
+	}
+	named, err := d.vfs.files.stat(d.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	open, err := d.current().Stat()
+	if errors.Is(err, fs.ErrClosed) {
+		return false, nil // it is just being opened again, by name
+	}
+	return err == nil && !os.SameFile(named, open), err
+}
+
+// unwritable reports whether err says that something may be read only.
+func unwritable(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || isReadOnly(err)
+}

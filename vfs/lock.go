@@ -1,0 +1,146 @@
+package vfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/holdfastdb/holdfast/locking"
+	"github.com/ncruces/go-sqlite3"
+	sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
+)
+
+// SetDB is called by go-sqlite3 when it opened the database; db is a
+// [*sqlite3.Conn]. The interrupt context of that connection is what lets a
+// deadline end a wait for a lock.
+func (f *File) SetDB(db any) { f.conn, _ = db.(*sqlite3.Conn) }
+
+// BusyHandler is called by go-sqlite3 with the connection's busy handler.
+//
+// https://sqlite.org/c3ref/busy_handler.html
+func (f *File) BusyHandler(handler func() bool) { f.busy = handler }
+
+func (f *File) context() context.Context {
+	if f.conn == nil {
+		return context.Background()
+	}
+	return f.conn.GetInterrupt()
+}
+
+// level reads SQLite's number of a level, which is ours.
+func level(lock sqlitevfs.LockLevel) locking.Level { return locking.Level(lock) }
+
+// LockState returns the level held.
+func (f *File) LockState() sqlitevfs.LockLevel { return sqlitevfs.LockLevel(f.lock.Level()) }
+
+// Lock raises the level to SHARED, RESERVED or EXCLUSIVE.
+//
+//	from             to         waits   with
+//	NONE             SHARED     yes     busy handler
+//	SHARED           RESERVED   no      (the holder may be waiting for this reader)
+//	SHARED           EXCLUSIVE  no      (a hot journal, which two may have found; or a WAL's end)
+//	RESERVED, PENDING EXCLUSIVE yes     busy handler
+//
+// https://sqlite.org/c3ref/io_methods.html
+func (f *File) Lock(lock sqlitevfs.LockLevel) error {
+	to, from := level(lock), f.lock.Level()
+	if err := f.dead(); err != nil {
+		return f.refuse(err, sqlite3.IOERR_LOCK)
+	}
+	if from >= to {
+		return nil
+	}
+	var err error
+	switch {
+	case from == locking.None && to != locking.Shared, to.Writing() && f.readOnly:
+		err = fmt.Errorf("%v cannot be taken from %v here", to, from)
+	case to == locking.Shared:
+		err = f.enter()
+	default:
+		err = f.climb(from, to)
+	}
+	if errors.Is(err, locking.ErrLost) {
+		f.die(err)
+	}
+	if err == nil {
+		f.refused = nil
+	}
+	return f.refuse(err, sqlite3.IOERR_LOCK)
+}
+
+// take raises the level by the lock, whose wait ends with the caller's deadline.
+func (f *File) take(to locking.Level, again func() bool) error {
+	ctx := f.context()
+	err := f.lock.Lock(ctx, to, again)
+	ended := ctx.Err()
+	if err == nil || ended == nil || errors.Is(err, ended) || errors.Is(err, locking.ErrHeld) || errors.Is(err, locking.ErrLost) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ended, err)
+}
+
+// climb raises a level that is held.
+func (f *File) climb(from, to locking.Level) error {
+	again := f.busy
+	if from == locking.Shared {
+		again = nil
+	}
+	err := f.take(to, again)
+	if !f.lock.Level().Writing() { // a failed climb to EXCLUSIVE may have left PENDING
+		return err
+	}
+	if !f.db.writer.CompareAndSwap(nil, f) && f.db.writer.Load() != f {
+		// Another connection here lost its lease while it was writing and has not
+		// noticed. Until it has, it might still take our journal for its own.
+		f.lock.Unlock(locking.Shared)
+		return fmt.Errorf("%w by a connection of this process that lost its lease and has not ended its transaction", locking.ErrHeld)
+	}
+	return err
+}
+
+// enter takes SHARED from nothing, and finds out what happened meanwhile.
+func (f *File) enter() error {
+	for {
+		if err := f.take(locking.Shared, f.busy); err != nil {
+			return f.sole.explain(err)
+		}
+		changes := f.lock.Changes()
+		if err := f.db.arrive(changes); err != nil {
+			f.lock.Unlock(locking.None)
+			return err
+		}
+		f.stale = f.stale || f.entered && f.seen != changes
+		f.seen, f.entered = changes, true
+		if f.sole.settled() {
+			return nil
+		}
+	}
+}
+
+// Unlock lowers the level to SHARED or NONE. It succeeds on a dead connection.
+func (f *File) Unlock(lock sqlitevfs.LockLevel) error {
+	to := level(lock)
+	if f.lock.Level() <= to {
+		return nil
+	}
+	if f.dead() == nil {
+		if err := f.handOver(); err != nil {
+			// The commit was acknowledged already. Nobody may rely on this connection.
+			f.die(err)
+		}
+	}
+	f.leaveSuper()
+	f.sole.unlocking(f.lock.Level())
+	f.db.writer.CompareAndSwap(f, nil)
+	return f.refuse(f.lock.Unlock(to), sqlite3.IOERR_UNLOCK)
+}
+
+// CheckReservedLock reports whether anybody holds RESERVED or more.
+func (f *File) CheckReservedLock() (bool, error) {
+	err := f.dead()
+	held := false
+	if err == nil {
+		held, err = f.lock.Reserved(f.context())
+	}
+	return held, f.refuse(err, sqlite3.IOERR_CHECKRESERVEDLOCK)
+}

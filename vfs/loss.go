@@ -1,0 +1,139 @@
+package vfs
+
+import (
+	"fmt"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// check returns nil while what the connection holds is certain. The first time
+// that it is not, the connection is dead for good.
+func (f *File) check() error {
+	if err := f.dead(); err != nil {
+		return err
+	}
+	if err := f.lock.Check(); err != nil {
+		return f.die(err)
+	}
+	return nil
+}
+
+// dead returns why the connection is dead, or nil.
+func (f *File) dead() error {
+	if lost := f.lost.Load(); lost != nil {
+		return *lost
+	}
+	return nil
+}
+
+func (f *File) die(cause error) error {
+	cause = fmt.Errorf("vfs: database %q: %w", f.db.path, cause)
+	f.lost.CompareAndSwap(nil, &cause)
+	return *f.lost.Load()
+}
+
+// Lost returns an error, usually one that is [locking.ErrLost], once the
+// connection is dead: nothing works on it any more, and another one must be opened.
+// It looks at what is known and does not ask the lock: that happens in each
+// operation.
+func (f *File) Lost() error { return f.dead() }
+
+// Check returns nil while what the connection holds is certain, and from then on
+// why it is dead. It asks the lock, which does no I/O.
+func (f *File) Check() error { return f.check() }
+
+// Cause returns why the last operation that failed did, or nil if a lock was
+// taken since. [Explain] is for who has the error of SQLite.
+func (f *File) Cause() error {
+	if f.refused == nil {
+		return nil
+	}
+	return f.refused.cause
+}
+
+// refuse keeps err for [Explain] and gives it the code that SQLite understands.
+// A nil err is none.
+func (f *File) refuse(err error, def sqlite3.ExtendedErrorCode) error {
+	if err == nil {
+		return nil
+	}
+	if err != f.dead() {
+		err = fmt.Errorf("vfs: database %q: %w", f.db.path, err)
+	}
+	err, code := coded(err, def)
+	f.refused = &refusal{err, code}
+	return err
+}
+
+// spoilVersion makes SQLite drop its cache. It compares 16 bytes of the header, the
+// change counter among them, with what it saw last. But two histories can share a
+// counter: after another process may have written, the answer is one that no
+// database has, nor SQLite uses as its own mark for "unknown".
+func (f *File) spoilVersion(p []byte, off int64) {
+	if !f.stale || off != 24 || len(p) != 16 {
+		return
+	}
+	f.stale = false
+	for i := range p {
+		p[i] = 0xff - byte(i>>3)
+	}
+}
+
+// handOver makes everything durable that another host is about to rely on. With
+// synchronous=FULL it was, and nothing happens; without, it would stay in this
+// kernel's cache, and the other host would read the past.
+func (f *File) handOver() error {
+	if !f.db.leased {
+		return nil
+	}
+	for _, s := range f.sides {
+		if err := s.flush(); err != nil {
+			return err
+		}
+	}
+	if f.db.dirty.Load() {
+		return f.db.sync(durable)
+	}
+	return nil
+}
+
+// mayDelete says whether a side file, or a super-journal, may be removed.
+func (v *VFS) mayDelete(name string, d *database) error {
+	v.mu.Lock()
+	members := v.supers[name]
+	v.mu.Unlock()
+	for _, f := range members {
+		if err := f.check(); err != nil {
+			return fmt.Errorf("vfs: commit of %q: %w", f.db.path, err)
+		}
+	}
+	if d == nil {
+		return nil
+	}
+	if w := d.writer.Load(); w != nil {
+		if err := w.check(); err != nil {
+			return fmt.Errorf("vfs: remove %q: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (v *VFS) joinSuper(super string, f *File) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.supers[super] = append(v.supers[super], f)
+}
+
+func (v *VFS) forgetSuper(super string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.supers, super)
+}
+
+// leaveSuper ends the connection's part in a transaction over several databases.
+func (f *File) leaveSuper() {
+	if f.super != "" {
+		f.db.vfs.forgetSuper(f.super)
+		f.super = ""
+	}
+}

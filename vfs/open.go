@@ -1,0 +1,246 @@
+package vfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+	sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
+)
+
+// openTimeout bounds the opening of the locks.
+const openTimeout = 30 * time.Second
+
+// Open is what SQLite calls without URI parameters: see [VFS.OpenFilename].
+func (v *VFS) Open(name string, flags sqlitevfs.OpenFlag) (sqlitevfs.File, sqlitevfs.OpenFlag, error) {
+	if name == "" {
+		return v.OpenFilename(nil, flags)
+	}
+	return nil, flags, sqlite3.CANTOPEN // only OpenFilename can find the connection of a journal
+}
+
+// OpenFilename opens a main database, or a journal or WAL of one. Temporary files
+// go to the operating system, so that they stay on this host. A file that may not
+// be written is opened read-only.
+//
+// A parameter of the URI that neither SQLite nor go-sqlite3 knows goes to the
+// [Opener]. Whoever opens the database again in this process gives the same ones
+// or none.
+//
+// https://sqlite.org/c3ref/vfs.html
+func (v *VFS) OpenFilename(name *sqlitevfs.Filename, flags sqlitevfs.OpenFlag) (sqlitevfs.File, sqlitevfs.OpenFlag, error) {
+	const temporary = sqlitevfs.OPEN_DELETEONCLOSE | sqlitevfs.OPEN_TEMP_DB | sqlitevfs.OPEN_TRANSIENT_DB |
+		sqlitevfs.OPEN_TEMP_JOURNAL | sqlitevfs.OPEN_SUBJOURNAL
+	if name == nil || flags&temporary != 0 {
+		return sqlitevfs.Find("").(sqlitevfs.VFSFilename).OpenFilename(name, flags)
+	}
+	var file sqlitevfs.File
+	var err error
+	if flags&sqlitevfs.OPEN_MAIN_DB != 0 {
+		file, flags, err = v.openMain(name, flags)
+	} else {
+		file, flags, err = v.openSide(name, flags)
+	}
+	if err != nil {
+		err, _ = coded(fmt.Errorf("vfs: open %q: %w", name.String(), err), sqlite3.ExtendedErrorCode(sqlite3.CANTOPEN))
+		return nil, flags, err
+	}
+	return file, flags, nil
+}
+
+func (v *VFS) openMain(name *sqlitevfs.Filename, flags sqlitevfs.OpenFlag) (sqlitevfs.File, sqlitevfs.OpenFlag, error) {
+	path, params := name.String(), name.URIParameters()
+	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
+	defer cancel()
+	d, writes, err := v.joinOrPeek(ctx, path, params, flags)
+	if err != nil {
+		return nil, flags, err
+	}
+	lock, err := d.locker.NewLock()
+	if err != nil {
+		v.leave(d)
+		return nil, flags, err
+	}
+	if !writes {
+		flags = flags&^(sqlitevfs.OPEN_READWRITE|sqlitevfs.OPEN_CREATE) | sqlitevfs.OPEN_READONLY
+	}
+	return newFile(d, lock, flags), flags, nil
+}
+
+// joinOrPeek gives out the database that connections share, or one of its own
+// to a connection that takes no locks.
+func (v *VFS) joinOrPeek(ctx context.Context, path string, params url.Values, flags sqlitevfs.OpenFlag) (*database, bool, error) {
+	nolock, immutable := truth(params.Get("nolock")), truth(params.Get("immutable"))
+	if !nolock && !immutable {
+		return v.join(ctx, path, params, flags)
+	}
+	if !immutable && flags&sqlitevfs.OPEN_READWRITE != 0 {
+		return nil, false, errors.New("nolock=1 would write without any lock: leave it out, or add mode=ro to read at your own risk")
+	}
+	d := v.newDatabase(path, params)
+	d.locker = unlocked{}
+	_, err := d.openExisting(os.O_RDONLY)
+	return d, false, err
+}
+
+// join returns the database of path, opened by the first who asks. Each success
+// is matched by one leave.
+func (v *VFS) join(ctx context.Context, path string, params url.Values, flags sqlitevfs.OpenFlag) (*database, bool, error) {
+	for {
+		v.mu.Lock()
+		d := v.databases[path]
+		if d == nil {
+			d = v.newDatabase(path, params)
+			v.databases[path] = d
+			v.mu.Unlock()
+			writes, err := v.start(ctx, d, flags)
+			return d, writes, err
+		}
+		if d.refs == 0 { // the last connection is just closing it
+			v.mu.Unlock()
+			<-d.gone
+			continue
+		}
+		d.refs++
+		v.mu.Unlock()
+		<-d.open
+		if d.err != nil {
+			return nil, false, d.err
+		}
+		writes, err := d.again(params, flags)
+		if err != nil {
+			v.leave(d)
+		}
+		return d, writes, err
+	}
+}
+
+func (v *VFS) newDatabase(path string, params url.Values) *database {
+	return &database{
+		vfs: v, path: path, params: lockParams(params), perm: 0666,
+		refs: 1, open: make(chan struct{}), gone: make(chan struct{}),
+	}
+}
+
+// start opens a database for the first connection. If that fails, the next one
+// starts from nothing.
+func (v *VFS) start(ctx context.Context, d *database, flags sqlitevfs.OpenFlag) (writes bool, err error) {
+	writes, d.err = d.begin(ctx, flags)
+	if d.err != nil {
+		d.close()
+		v.mu.Lock()
+		delete(v.databases, d.path)
+		v.mu.Unlock()
+		close(d.gone)
+	}
+	close(d.open)
+	return writes, d.err
+}
+
+// begin opens the bytes before the locks, so that a mistyped path leaves nothing
+// behind; only a file that is not there yet is created after them.
+func (d *database) begin(ctx context.Context, flags sqlitevfs.OpenFlag) (writes bool, err error) {
+	flag := openFlag(flags)
+	writes, err = d.openExisting(flag &^ os.O_CREATE)
+	missing := errors.Is(err, fs.ErrNotExist) && flag&os.O_CREATE != 0
+	if missing {
+		err = d.mayCreate()
+	}
+	if err != nil {
+		return false, err
+	}
+	if d.locker, err = d.vfs.open(ctx, d.path, d.params); err != nil {
+		return false, err
+	}
+	d.leased = leased(d.locker.Grade())
+	if missing {
+		d.created.Store(true)
+		writes, err = d.reach(flag, d.perm)
+	}
+	if err == nil {
+		err = d.identify()
+	}
+	if err != nil {
+		d.locker.Close(ctx)
+	}
+	return writes, err
+}
+
+// again opens a database for one more connection.
+func (d *database) again(params url.Values, flags sqlitevfs.OpenFlag) (writes bool, err error) {
+	for key, values := range lockParams(params) {
+		if !slices.Equal(values, d.params[key]) {
+			return false, fmt.Errorf("this process has it open already with %s=%s: give the same lock options everywhere",
+				key, strings.Join(d.params[key], ","))
+		}
+	}
+	if err := d.unmoved(); err != nil {
+		return false, err
+	}
+	writes, err = d.reach(openFlag(flags)&^os.O_CREATE, d.perm)
+	return writes && flags&sqlitevfs.OPEN_READWRITE != 0, err
+}
+
+// leave ends one connection's use of the database. The last one closes the
+// locks, which is bounded by the Locker.
+func (v *VFS) leave(d *database) {
+	v.mu.Lock()
+	d.refs--
+	last := d.refs == 0
+	v.mu.Unlock()
+	if !last {
+		return
+	}
+	d.finish()
+	v.mu.Lock()
+	if v.databases[d.path] == d {
+		delete(v.databases, d.path)
+	}
+	v.mu.Unlock()
+	close(d.gone)
+}
+
+func openFlag(flags sqlitevfs.OpenFlag) int {
+	flag := os.O_RDONLY
+	if flags&sqlitevfs.OPEN_READWRITE != 0 {
+		flag = os.O_RDWR
+	}
+	if flags&sqlitevfs.OPEN_CREATE != 0 {
+		flag |= os.O_CREATE
+	}
+	return flag
+}
+
+// lockParams leaves out the parameters of SQLite and of go-sqlite3's driver.
+func lockParams(params url.Values) url.Values {
+	own := maps.Clone(params)
+	maps.DeleteFunc(own, func(key string, _ []string) bool {
+		switch key {
+		case "vfs", "mode", "cache", "psow", "nolock", "immutable", "modeof":
+			return true
+		}
+		return strings.HasPrefix(key, "_")
+	})
+	return own
+}
+
+// truth reads a boolean URI parameter as SQLite does.
+//
+// https://sqlite.org/c3ref/uri_boolean.html
+func truth(s string) bool {
+	switch strings.ToLower(s) {
+	case "yes", "true", "on":
+		return true
+	}
+	n, err := strconv.Atoi(s)
+	return err == nil && n != 0
+}

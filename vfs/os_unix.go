@@ -1,0 +1,53 @@
+//go:build unix
+
+package vfs
+
+import (
+	"errors"
+	"io/fs"
+	"syscall"
+
+	sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// noFollow: names were resolved before, so a link here was put there since.
+	noFollow = unix.O_NOFOLLOW
+	// syncsDirectories: a directory can be opened and synced.
+	syncsDirectories = true
+)
+
+// diskFull are the errors of a disk, or of a quota, that is full.
+var diskFull = []error{syscall.ENOSPC, syscall.EDQUOT}
+
+// isReadOnly reports whether err comes from a file system mounted read-only.
+func isReadOnly(err error) bool { return errors.Is(err, syscall.EROFS) }
+
+func access(name string, flag sqlitevfs.AccessFlag) error {
+	var mode uint32 = unix.F_OK
+	switch flag {
+	case sqlitevfs.ACCESS_READWRITE:
+		mode = unix.R_OK | unix.W_OK
+	case sqlitevfs.ACCESS_READ:
+		mode = unix.R_OK
+	}
+	return retry(func() error { return unix.Access(name, mode) })
+}
+
+// retry repeats a system call for as long as a signal interrupts it.
+func retry(call func() error) error {
+	for {
+		if err := call(); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// links returns how many names a file has, or 0 if that cannot be told.
+func links(info fs.FileInfo) uint64 {
+	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(sys.Nlink)
+	}
+	return 0
+}

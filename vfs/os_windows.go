@@ -1,0 +1,36 @@
+package vfs
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+
+	sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
+	"golang.org/x/sys/windows"
+)
+
+const (
+	noFollow         = 0
+	syncsDirectories = false
+)
+
+// diskFull are the errors of a disk that is full.
+var diskFull = []error{windows.ERROR_DISK_FULL, windows.ERROR_HANDLE_DISK_FULL}
+
+// isReadOnly reports whether err comes from a medium that is write-protected.
+func isReadOnly(err error) bool { return errors.Is(err, windows.ERROR_WRITE_PROTECT) }
+
+func access(name string, flag sqlitevfs.AccessFlag) error {
+	info, err := os.Stat(name)
+	if err == nil && flag == sqlitevfs.ACCESS_READWRITE && info.Mode().Perm()&0200 == 0 {
+		return fs.ErrPermission
+	}
+	return err
+}
+
+func syncFile(f *os.File, _ durability) error { return f.Sync() }
+
+func allocate(*os.File, int64, int64) error { return nil }
+
+// links returns 0: Go's FileInfo does not tell.
+func links(fs.FileInfo) uint64 { return 0 }

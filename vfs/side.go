@@ -1,0 +1,170 @@
+package vfs
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/ncruces/go-sqlite3"
+	sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
+)
+
+// A sideFile is a rollback journal, a WAL or a super-journal. The first two
+// belong to a connection, and die with it.
+type sideFile struct {
+	owner   *File // nil for a super-journal
+	files   fileSystem
+	name    string
+	flags   sqlitevfs.OpenFlag
+	content handle
+	named   bool // its name is durable
+	dirty   bool // written and not synced since
+}
+
+func (v *VFS) openSide(name *sqlitevfs.Filename, flags sqlitevfs.OpenFlag) (sqlitevfs.File, sqlitevfs.OpenFlag, error) {
+	s := &sideFile{files: v.files, name: name.String(), flags: flags}
+	perm := fs.FileMode(0666)
+	if flags&(sqlitevfs.OPEN_MAIN_JOURNAL|sqlitevfs.OPEN_WAL) != 0 {
+		s.owner = unwrap(name.DatabaseFile())
+		if s.owner == nil {
+			return nil, flags, errors.New("its database is not open here")
+		}
+		if err := s.owner.check(); err != nil {
+			return nil, flags, err
+		}
+		perm = s.owner.db.perm
+	}
+	flag := openFlag(flags)
+	if flags&sqlitevfs.OPEN_EXCLUSIVE != 0 {
+		flag |= os.O_EXCL
+	}
+	h, writes, err := v.openOrReadOnly(s.name, flag, perm)
+	if err != nil {
+		if flag&os.O_CREATE != 0 && unwritable(err) && v.files.access(s.name, sqlitevfs.ACCESS_EXISTS) != nil {
+			err = errors.Join(errReadOnlyDirectory, err)
+		}
+		return nil, flags, err
+	}
+	s.content = h
+	s.named = flag&os.O_CREATE == 0
+	if !writes {
+		flags = flags&^(sqlitevfs.OPEN_READWRITE|sqlitevfs.OPEN_CREATE) | sqlitevfs.OPEN_READONLY
+	}
+	if s.owner != nil {
+		s.owner.db.note(strings.TrimPrefix(s.name, s.owner.db.path), true, nil)
+		s.owner.sides = append(s.owner.sides, s)
+	}
+	return s, flags, nil
+}
+
+// check is that of the connection: what it may not do, its journal may not either.
+func (s *sideFile) check() error {
+	if s.owner == nil {
+		return nil
+	}
+	return s.owner.check()
+}
+
+func (s *sideFile) refuse(err error, def sqlite3.ExtendedErrorCode) error {
+	if s.owner != nil {
+		return s.owner.refuse(err, def)
+	}
+	if err != nil {
+		err, _ = coded(err, def)
+	}
+	return err
+}
+
+func (s *sideFile) ReadAt(p []byte, off int64) (int, error) {
+	n, err := s.content.ReadAt(p, off)
+	if lost := s.check(); lost != nil {
+		return 0, s.refuse(lost, sqlite3.IOERR_READ)
+	}
+	if err != nil && err != io.EOF {
+		return n, s.refuse(err, sqlite3.IOERR_READ)
+	}
+	return n, err
+}
+
+func (s *sideFile) WriteAt(p []byte, off int64) (int, error) {
+	if err := s.check(); err != nil {
+		return 0, s.refuse(err, sqlite3.IOERR_WRITE)
+	}
+	s.dirty = true
+	n, err := s.content.WriteAt(p, off)
+	return n, s.refuse(err, sqlite3.IOERR_WRITE)
+}
+
+func (s *sideFile) Truncate(size int64) error {
+	if err := s.check(); err != nil {
+		return s.refuse(err, sqlite3.IOERR_TRUNCATE)
+	}
+	s.dirty = true
+	return s.refuse(s.content.Truncate(size), sqlite3.IOERR_TRUNCATE)
+}
+
+// Sync makes the content durable and, once after it was created, the name: a
+// journal that is found nowhere after a crash protects nothing.
+func (s *sideFile) Sync(flags sqlitevfs.SyncFlag) error {
+	if err := s.check(); err != nil {
+		return s.refuse(err, sqlite3.IOERR_FSYNC)
+	}
+	return s.refuse(s.sync(durabilityOf(flags, s.flags&sqlitevfs.OPEN_MAIN_JOURNAL != 0)), sqlite3.IOERR_FSYNC)
+}
+
+func (s *sideFile) sync(how durability) error {
+	if err := s.content.Sync(how); err != nil {
+		return err
+	}
+	s.dirty = false
+	if s.named {
+		return nil
+	}
+	s.named = true
+	return s.files.syncDir(filepath.Dir(s.name))
+}
+
+// flush syncs what SQLite did not, before another host relies on it.
+func (s *sideFile) flush() error {
+	if !s.dirty {
+		return nil
+	}
+	return s.sync(durable)
+}
+
+func (s *sideFile) Size() (int64, error) {
+	size, err := s.content.Size()
+	return size, s.refuse(err, sqlite3.IOERR_FSTAT)
+}
+
+// Close closes the file. A WAL that stays behind may be all that another host finds
+// of the last commits.
+func (s *sideFile) Close() error {
+	var err error
+	if f := s.owner; f != nil {
+		if f.db.leased && s.flags&sqlitevfs.OPEN_WAL != 0 && s.check() == nil {
+			err = s.flush()
+		}
+		f.sides = slices.DeleteFunc(f.sides, func(o *sideFile) bool { return o == s })
+	}
+	return s.refuse(errors.Join(err, s.content.Close()), sqlite3.IOERR_CLOSE)
+}
+
+// SQLite does not lock side files.
+
+func (s *sideFile) Lock(sqlitevfs.LockLevel) error   { return nil }
+func (s *sideFile) Unlock(sqlitevfs.LockLevel) error { return nil }
+func (s *sideFile) CheckReservedLock() (bool, error) { return false, nil }
+
+func (s *sideFile) SectorSize() int { return 4096 }
+
+func (s *sideFile) DeviceCharacteristics() sqlitevfs.DeviceCharacteristic {
+	if s.owner == nil {
+		return 0
+	}
+	return s.owner.DeviceCharacteristics()
+}

@@ -1,0 +1,145 @@
+package vfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/holdfastdb/holdfast/locking"
+	"github.com/ncruces/go-sqlite3"
+	sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
+	"github.com/spf13/afero"
+)
+
+// An Opener opens the locks of one database. The path is absolute and free of
+// symbolic links, and params are the parameters of its URI. A [VFS] calls it once
+// for all connections of the process, before it creates a database that is not
+// there yet. It should return soon after ctx ends.
+type Opener func(ctx context.Context, path string, params url.Values) (locking.Locker, error)
+
+// A VFS opens databases for SQLite. Register it with go-sqlite3's vfs.Register.
+// It is safe for concurrent use.
+type VFS struct {
+	files fileSystem
+	open  Opener
+
+	mu        sync.Mutex
+	databases map[string]*database // by path; guarded by mu
+	supers    map[string][]*File   // who commits under which super-journal; guarded by mu
+}
+
+var _ sqlitevfs.VFSFilename = (*VFS)(nil)
+
+// New returns a VFS with its bytes on files and its locks from open. A nil files,
+// like [afero.OsFs], is the file system of the operating system, used directly.
+func New(files afero.Fs, open Opener) *VFS {
+	v := &VFS{
+		files:     aferoFS{files},
+		open:      open,
+		databases: make(map[string]*database),
+		supers:    make(map[string][]*File),
+	}
+	switch files.(type) {
+	case nil, *afero.OsFs, afero.OsFs:
+		v.files = hostFS{}
+	}
+	return v
+}
+
+// FullPathname returns the one name under which a database is locked, whatever
+// spelling or symbolic link was used. The directory must exist.
+//
+// https://sqlite.org/c3ref/vfs.html
+func (v *VFS) FullPathname(name string) (string, error) {
+	path, linked, err := v.files.resolve(name)
+	if err != nil {
+		return "", sqlitevfs.SystemError(fmt.Errorf("vfs: open %q: %w", name, err), sqlite3.CANTOPEN_FULLPATH)
+	}
+	if linked {
+		return path, okSymlink
+	}
+	return path, nil
+}
+
+// okSymlink is SQLITE_OK_SYMLINK, by which SQLite knows what to refuse under
+// SQLITE_OPEN_NOFOLLOW.
+const okSymlink sqlite3.ExtendedErrorCode = 2 << 8
+
+// Delete removes a journal or WAL. It is refused when the connection that is
+// writing the database, or one that commits under this super-journal, has lost its
+// lease: the journal is then all that can repair the database.
+//
+// https://sqlite.org/c3ref/vfs.html
+func (v *VFS) Delete(name string, syncDir bool) error {
+	d, side := v.ofSide(name)
+	if err := v.mayDelete(name, d); err != nil {
+		err, _ = coded(err, sqlite3.IOERR_DELETE)
+		return err
+	}
+	err := v.files.remove(name)
+	d.note(side, false, err)
+	if errors.Is(err, fs.ErrNotExist) {
+		return sqlitevfs.SystemError(err, sqlite3.IOERR_DELETE_NOENT)
+	}
+	if err != nil {
+		return sqlitevfs.SystemError(fmt.Errorf("vfs: remove %q: %w", name, err), sqlite3.IOERR_DELETE)
+	}
+	v.forgetSuper(name)
+	if !syncDir {
+		return nil
+	}
+	return sqlitevfs.SystemError(v.files.syncDir(filepath.Dir(name)), sqlite3.IOERR_DIR_FSYNC)
+}
+
+// Access tells whether a file exists or can be used. For the journal and WAL of a
+// database on a lease it answers from what is certain since the lease was taken:
+// a network file system may not know yet of a hot journal that another host left.
+//
+// https://sqlite.org/c3ref/vfs.html
+func (v *VFS) Access(name string, flag sqlitevfs.AccessFlag) (bool, error) {
+	if flag == sqlitevfs.ACCESS_EXISTS {
+		if exists, certain := v.knows(name); certain {
+			return exists, nil
+		}
+	}
+	err := v.files.access(name, flag)
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, fs.ErrNotExist), flag != sqlitevfs.ACCESS_EXISTS && unwritable(err):
+		return false, nil
+	}
+	return false, sqlitevfs.SystemError(fmt.Errorf("vfs: access %q: %w", name, err), sqlite3.IOERR_ACCESS)
+}
+
+// sides are the suffixes of the files that SQLite keeps beside a database.
+var sides = []string{"-journal", "-wal"}
+
+// ofSide returns the open database to which a journal or WAL belongs, and which
+// of the two it is. The database is nil if none is open.
+func (v *VFS) ofSide(name string) (d *database, side string) {
+	for _, side := range sides {
+		if path, ok := strings.CutSuffix(name, side); ok {
+			v.mu.Lock()
+			defer v.mu.Unlock()
+			return v.databases[path], side
+		}
+	}
+	return nil, ""
+}
+
+func (v *VFS) knows(name string) (exists, certain bool) {
+	d, side := v.ofSide(name)
+	if d == nil {
+		return false, false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	exists, certain = d.names[side]
+	return exists, certain
+}
