@@ -20,6 +20,10 @@ type Options struct {
 	Log     *slog.Logger  // where losses and evictions are told; default slog.Default()
 }
 
+// Effective returns the options with the defaults filled in. It fails if they do
+// not fit together.
+func (o Options) Effective() (Options, error) { return o.withDefaults() }
+
 func (o Options) withDefaults() (Options, error) {
 	set := func(d *time.Duration, def time.Duration) {
 		if *d == 0 {

@@ -2,6 +2,7 @@ package vfs
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/ncruces/go-sqlite3"
 )
@@ -60,9 +61,9 @@ func (f *File) refuse(err error, def sqlite3.ExtendedErrorCode) error {
 	if err != f.dead() {
 		err = fmt.Errorf("vfs: database %q: %w", f.db.path, err)
 	}
-	err, code := coded(err, def)
-	f.refused = &refusal{err, code}
-	return err
+	told, code := coded(err, def)
+	f.refused = &refusal{err, code} // told hides its cause from errors.Is
+	return told
 }
 
 // spoilVersion makes SQLite drop its cache. It compares 16 bytes of the header, the
@@ -97,22 +98,21 @@ func (f *File) handOver() error {
 	return nil
 }
 
-// mayDelete says whether a side file, or a super-journal, may be removed.
+// mayDelete refuses the removal of a side file, or of a super-journal, that a
+// dead connection asks for. SQLite does not say which connection asks. But one at a
+// time writes a database, and who commits under a super-journal said so.
 func (v *VFS) mayDelete(name string, d *database) error {
 	v.mu.Lock()
-	members := v.supers[name]
+	members := slices.Clone(v.supers[name])
 	v.mu.Unlock()
-	for _, f := range members {
-		if err := f.check(); err != nil {
-			return fmt.Errorf("vfs: commit of %q: %w", f.db.path, err)
+	if d != nil {
+		if w := d.writer.Load(); w != nil {
+			members = append(members, w)
 		}
 	}
-	if d == nil {
-		return nil
-	}
-	if w := d.writer.Load(); w != nil {
-		if err := w.check(); err != nil {
-			return fmt.Errorf("vfs: remove %q: %w", name, err)
+	for _, f := range members {
+		if err := f.check(); err != nil {
+			return f.refuse(err, sqlite3.IOERR_DELETE)
 		}
 	}
 	return nil

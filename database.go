@@ -1,0 +1,144 @@
+package holdfast
+
+import (
+	"context"
+	"log/slog"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
+	"github.com/spf13/afero"
+
+	"github.com/holdfastdb/holdfast/locking"
+	"github.com/holdfastdb/holdfast/vfs"
+)
+
+// A world is a VFS and the databases that are open through it.
+type world struct {
+	name string // of the VFS
+	vfs  *vfs.VFS
+
+	mu        sync.Mutex
+	databases map[string]*database // by path; guarded by mu
+	conns     int                  // open connections; guarded by mu
+	closed    bool                 // guarded by mu
+}
+
+// common is the world of everybody who names the VFS in a URI.
+var common = newWorld(driverName, nil)
+
+// worlds counts those that were made.
+var worlds atomic.Int64
+
+func newWorld(name string, fs afero.Fs) *world {
+	w := &world{name: name, databases: make(map[string]*database)}
+	w.vfs = vfs.New(fs, w.openLock)
+	sqlitevfs.Register(name, w.vfs)
+	return w
+}
+
+// enter and leave count connections: go-sqlite3 needs the VFS until the last one
+// is closed, which may be after its pool was.
+func (w *world) enter() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.conns++
+}
+
+func (w *world) leave() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.conns--
+	w.unregister()
+}
+
+// close ends a world, except for the common one.
+func (w *world) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+	w.unregister()
+}
+
+// unregister is called with mu held.
+func (w *world) unregister() {
+	if w.closed && w.conns == 0 && w != common {
+		sqlitevfs.Unregister(w.name)
+	}
+}
+
+// openLock is the [vfs.Opener]: the one place where the lock of a database is
+// chosen, whether it is opened by a pool, by ATTACH or by go-sqlite3 itself.
+func (w *world) openLock(ctx context.Context, path string, values url.Values) (locking.Locker, error) {
+	if err := checkParams(values); err != nil {
+		return nil, err
+	}
+	choice, err := chooseLock(values)
+	if err != nil {
+		return nil, err
+	}
+	if choice, err = choice.resolve(path); err != nil {
+		return nil, err
+	}
+	locker, err := choice.open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	d := newDatabase(w, path, locker)
+	grade := locker.Grade()
+	slog.Info("database open", "path", path, "lock", choice.String(), "grade", string(grade), "promise", grade.Promise())
+	return d, nil
+}
+
+// A database is the locker of one that is open, and what this process does when
+// another one asks for it.
+type database struct {
+	locking.Locker
+	world *world
+	path  string
+
+	asks  bool                      // it calls yield
+	asked atomic.Pointer[time.Time] // when another process asked last
+
+	mu    sync.Mutex
+	conns map[*conn]struct{} // guarded by mu; open connections of a pool
+}
+
+func newDatabase(w *world, path string, locker locking.Locker) *database {
+	d := &database{Locker: locker, world: w, path: path, conns: make(map[*conn]struct{})}
+	if asker, ok := locker.(locking.Asker); ok {
+		// It ends by itself with the locker. To wait for it there would be to wait
+		// for oneself when a connection that yields is the last one.
+		d.asks = true
+		asker.OnAsked(d.yield)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.databases[path] = d
+	return d
+}
+
+// Close is called by the VFS after the last connection.
+func (d *database) Close(ctx context.Context) error {
+	d.world.mu.Lock()
+	if d.world.databases[d.path] == d {
+		delete(d.world.databases, d.path)
+	}
+	d.world.mu.Unlock()
+	return d.Locker.Close(ctx)
+}
+
+// join and part keep the set of connections.
+func (d *database) join(c *conn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.conns[c] = struct{}{}
+}
+
+func (d *database) part(c *conn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.conns, c)
+}

@@ -1,0 +1,107 @@
+package holdfast
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// However a statement comes to wait for a lock, the end of its context ends it.
+func TestDeadlineEndsTheWaitForALock(t *testing.T) {
+	path, o := lease(t, "_pragma", "busy_timeout(60000)")
+	holder := elsewhere(t, path, o)
+	exec(t, holder, `CREATE TABLE t (x)`)
+	waits := []struct {
+		name string
+		held string // how the holder began its transaction
+		act  func(ctx context.Context, db *sql.DB) error
+	}{
+		{"exec", "IMMEDIATE", func(ctx context.Context, db *sql.DB) error {
+			_, err := db.ExecContext(ctx, `INSERT INTO t VALUES (2)`)
+			return err
+		}},
+		{"exec with arguments", "IMMEDIATE", func(ctx context.Context, db *sql.DB) error {
+			_, err := db.ExecContext(ctx, `INSERT INTO t VALUES (?)`, 2)
+			return err
+		}},
+		{"prepared", "IMMEDIATE", func(ctx context.Context, db *sql.DB) error {
+			s, err := db.Prepare(`INSERT INTO t VALUES (?)`)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			_, err = s.ExecContext(ctx, 2)
+			return err
+		}},
+		{"begin", "IMMEDIATE", func(ctx context.Context, db *sql.DB) error {
+			tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
+			if err == nil {
+				tx.Rollback()
+			}
+			return err
+		}},
+		{"returning", "IMMEDIATE", func(ctx context.Context, db *sql.DB) error {
+			return db.QueryRowContext(ctx, `INSERT INTO t VALUES (2) RETURNING x`).Scan(new(int))
+		}},
+		{"query", "EXCLUSIVE", func(ctx context.Context, db *sql.DB) error {
+			return db.QueryRowContext(ctx, `SELECT count(*) FROM t`).Scan(new(int))
+		}},
+		{"commit", "DEFERRED", func(ctx context.Context, db *sql.DB) error {
+			tx, err := db.BeginTx(ctx, nil)
+			if err != nil {
+				return err
+			}
+			if _, err := tx.Exec(`INSERT INTO t VALUES (2)`); err != nil {
+				return errors.Join(err, tx.Rollback())
+			}
+			return tx.Commit()
+		}},
+	}
+	for _, tt := range waits {
+		t.Run(tt.name, func(t *testing.T) {
+			db := elsewhere(t, path, o)
+			query[int](t, db, `SELECT count(*) FROM t`)
+			c, err := holder.Conn(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			exec(t, c, `BEGIN `+tt.held)
+			defer c.ExecContext(context.Background(), `ROLLBACK`)
+			query[int](t, c, `SELECT count(*) FROM t`)
+
+			const limit = 300 * time.Millisecond
+			ctx, cancel := context.WithTimeout(t.Context(), limit)
+			defer cancel()
+			start := time.Now()
+			err = tt.act(ctx, db)
+			if late := time.Since(start) - limit; late < 0 || late > 100*time.Millisecond {
+				t.Errorf("returned %v after the deadline", late)
+			}
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%v is not context.DeadlineExceeded", err)
+			}
+		})
+	}
+	if n := query[int](t, holder, `SELECT count(*) FROM t WHERE x = 2`); n != 0 {
+		t.Errorf("%d of the statements that ended with an error took effect", n)
+	}
+}
+
+func TestCancelInTheMiddleOfAQuery(t *testing.T) {
+	path, o := lease(t)
+	db := open(t, path, o)
+	cause := errors.New("the user closed the window")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	time.AfterFunc(50*time.Millisecond, func() { cancel(cause) })
+	_, err := db.ExecContext(ctx, `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT count(*) FROM n`)
+	if !errors.Is(err, context.Canceled) || !errors.Is(err, cause) || !errors.Is(err, sqlite3.INTERRUPT) {
+		t.Errorf("%v", err)
+	}
+	exec(t, db, `CREATE TABLE t (x)`)
+}

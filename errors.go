@@ -1,0 +1,56 @@
+package holdfast
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/holdfastdb/holdfast/locking"
+	"github.com/holdfastdb/holdfast/vfs"
+)
+
+var (
+	// ErrHeld is [locking.ErrHeld]: another connection or process is in the way.
+	// SQLite's own error, sqlite3.BUSY, is beside it.
+	ErrHeld = locking.ErrHeld
+
+	// ErrLost is [locking.ErrLost]: this process lost the database. Whatever the
+	// transaction did is undone, unless it was a commit whose outcome is unknown.
+	// The pool opens another connection by itself.
+	ErrLost = locking.ErrLost
+)
+
+// A HeldError is the [ErrHeld] that names who is in the way.
+type HeldError = locking.HeldError
+
+// explain joins an error of SQLite with what was behind it, which SQLite forgets
+// on the way: the holder of the lock, the loss of the lease, the end of ctx.
+// [errors.Is] and [errors.As] find both.
+func (c *conn) explain(ctx context.Context, err error) error {
+	if err == nil || err == io.EOF || err == driver.ErrSkip {
+		return err
+	}
+	return c.because(ctx, err)
+}
+
+func (c *conn) because(ctx context.Context, err error) error {
+	var code sqlite3.ErrorCode
+	if !errors.As(err, &code) {
+		return err
+	}
+	if code != sqlite3.INTERRUPT { // which is explained by ctx alone
+		err = vfs.Explain(c.raw, err)
+	}
+	ended := ctx.Err()
+	if ended == nil || code != sqlite3.INTERRUPT && code != sqlite3.BUSY {
+		return err
+	}
+	if cause := context.Cause(ctx); cause != ended {
+		ended = fmt.Errorf("%w: %w", ended, cause)
+	}
+	return fmt.Errorf("%w: %w", err, ended)
+}

@@ -1,0 +1,107 @@
+package holdfast
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"net/url"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/spf13/afero"
+
+	"github.com/holdfastdb/holdfast/backends/memory"
+	"github.com/holdfastdb/holdfast/locking"
+)
+
+// A cell is the register of the lock "cell": a lease in memory, so that a test
+// can let time fly, and cut a process off from it.
+type cell struct {
+	*memory.Register
+	cut atomic.Bool
+}
+
+var errCut = errors.New("the network is down")
+
+func (c *cell) Read(ctx context.Context) ([]byte, locking.Version, error) {
+	if c.cut.Load() {
+		return nil, locking.Unused, errCut
+	}
+	return c.Register.Read(ctx)
+}
+
+func (c *cell) CompareAndSwap(ctx context.Context, old locking.Version, value []byte) (locking.Version, error) {
+	if c.cut.Load() {
+		return locking.Unused, errCut
+	}
+	return c.Register.CompareAndSwap(ctx, old, value)
+}
+
+// cells are by the path of the database.
+var cells sync.Map
+
+func cellOf(path string) *cell {
+	c, _ := cells.LoadOrStore(path, &cell{Register: memory.New()})
+	return c.(*cell)
+}
+
+func init() {
+	locking.RegisterBackend("cell", locking.LeaseBackend(
+		func(ctx context.Context, u *url.URL, database string) (locking.Register, error) {
+			return cellOf(database), nil
+		}))
+}
+
+// open opens a pool that is closed at the end of the test.
+func open(t testing.TB, name string, o Options) *sql.DB {
+	t.Helper()
+	db, err := Open(name, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Errorf("close %s: %v", name, err)
+		}
+	})
+	return db
+}
+
+// elsewhere opens a pool that shares nothing with other pools of the test but the
+// files and the register, as if it belonged to another process.
+func elsewhere(t testing.TB, name string, o Options) *sql.DB {
+	t.Helper()
+	o.FS = afero.NewOsFs()
+	return open(t, name, o)
+}
+
+// lease returns a path for a database and the options to open it by a lease.
+func lease(t testing.TB, params ...string) (string, Options) {
+	t.Helper()
+	o := Options{Lock: "cell", Params: url.Values{}}
+	for i := 0; i < len(params); i += 2 {
+		o.Params.Add(params[i], params[i+1])
+	}
+	return filepath.Join(t.TempDir(), "app.db"), o
+}
+
+func exec(t testing.TB, db interface {
+	ExecContext(context.Context, string, ...any) (sql.Result, error)
+}, statement string, args ...any) {
+	t.Helper()
+	if _, err := db.ExecContext(t.Context(), statement, args...); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+func query[T any](t testing.TB, db interface {
+	QueryRowContext(context.Context, string, ...any) *sql.Row
+}, statement string, args ...any) (value T) {
+	t.Helper()
+	if err := db.QueryRowContext(t.Context(), statement, args...).Scan(&value); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+	return value
+}

@@ -1,0 +1,213 @@
+package holdfast
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfastdb/holdfast/internal/fstype"
+	"github.com/holdfastdb/holdfast/locking"
+)
+
+// lockVariable is the environment variable that sets the default lock.
+const lockVariable = "HOLDFAST_LOCK"
+
+const (
+	autoScheme  = "auto"      // see choice.resolve
+	flockScheme = "flock"     // the one lock that has no lease
+	leaseScheme = "leasefile" // what auto takes where flock cannot be trusted
+)
+
+// leaseSuffix is what backends/leasefile appends to the path of a database.
+const leaseSuffix = ".lease"
+
+// A choice says which lock a database has. Two choices that are equal can be
+// served by one locker.
+type choice struct {
+	lock string          // URL, with nothing in it that opts says
+	opts locking.Options // with all defaults filled in; Log is nil
+}
+
+// chooseLock reads the lock from the parameters of a database, or else from the
+// environment. It looks at no file.
+func chooseLock(values url.Values) (choice, error) {
+	text, name := values.Get("lock"), "lock"
+	if text == "" {
+		text, name = os.Getenv(lockVariable), lockVariable
+	}
+	if text == "" {
+		text = autoScheme
+	}
+	u, err := parseLock(text)
+	if err != nil {
+		return choice{}, fmt.Errorf("%s=%s: %w", name, text, err)
+	}
+	settings := takeSettings(u)
+	c := choice{lock: u.String()}
+	fromDSN := lockSettings(values)
+	if u.Scheme == flockScheme {
+		if name == "lock" {
+			maps.Copy(settings, fromDSN)
+		}
+		if len(settings) > 0 {
+			return c, fmt.Errorf("%s=%s has no lease, so %s means nothing: leave it out, or use lock=%s",
+				name, text, slices.Sorted(maps.Keys(settings))[0], leaseScheme)
+		}
+		return c, nil
+	}
+	maps.Copy(settings, fromDSN)
+	c.opts, err = parseSettings(settings)
+	return c, err
+}
+
+// parseLock reads a lock URL, or just its scheme, and checks that there is such
+// a backend.
+func parseLock(text string) (*url.URL, error) {
+	u, err := splitLock(text)
+	if err != nil {
+		return nil, err
+	}
+	if u.Scheme == "" {
+		return nil, fmt.Errorf("not a lock URL: write one such as %s or %[1]s:///some/directory", leaseScheme)
+	}
+	if u.Scheme == autoScheme {
+		return u, nil
+	}
+	_, err = locking.FindBackend(u.Scheme)
+	return u, err
+}
+
+func splitLock(text string) (*url.URL, error) {
+	scheme, query, _ := strings.Cut(text, "?")
+	if !strings.ContainsAny(scheme, ":/") {
+		return &url.URL{Scheme: strings.ToLower(scheme), RawQuery: query}, nil
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil, errors.Unwrap(err)
+	}
+	return u, nil
+}
+
+// takeSettings takes the options of the lease out of a lock URL. The rest of its
+// query is the backend's.
+func takeSettings(u *url.URL) url.Values {
+	query := u.Query()
+	settings := lockSettings(query)
+	if len(settings) > 0 {
+		for key := range settings {
+			query.Del(key)
+		}
+		u.RawQuery = query.Encode()
+	}
+	return settings
+}
+
+// lockSettings returns those parameters that say how a lease is kept.
+func lockSettings(values url.Values) url.Values {
+	settings := url.Values{}
+	for key, value := range values {
+		if scope, known := params[key]; known && scope == lockParam && key != "lock" {
+			settings[key] = value
+		}
+	}
+	return settings
+}
+
+// parseSettings makes options of the parameters.
+func parseSettings(settings url.Values) (opts locking.Options, err error) {
+	durations := map[string]*time.Duration{
+		"ttl":     &opts.TTL,
+		"renew":   &opts.Renew,
+		"guard":   &opts.Guard,
+		"poll":    &opts.Poll,
+		"idle":    &opts.Idle,
+		"timeout": &opts.Timeout,
+	}
+	for _, key := range slices.Sorted(maps.Keys(settings)) {
+		value := settings.Get(key)
+		if key == "sticky" {
+			continue
+		}
+		*durations[key], err = parseDuration(value)
+		if err != nil {
+			return opts, fmt.Errorf("%s=%s: %w", key, value, err)
+		}
+	}
+	if settings.Has("sticky") && !isTrue(settings.Get("sticky")) {
+		if settings.Has("idle") {
+			return opts, errors.New("idle means nothing with sticky=off: leave one of them out")
+		}
+		opts.Idle = -1
+	}
+	opts, err = opts.Effective()
+	opts.Log = nil
+	return opts, err
+}
+
+func parseDuration(value string) (time.Duration, error) {
+	d, err := time.ParseDuration(value)
+	switch {
+	case err != nil:
+		return 0, errors.New("not a duration: write one such as 15s or 500ms")
+	case d <= 0:
+		return 0, errors.New("must be positive: write a duration such as 15s or 500ms")
+	}
+	return d, nil
+}
+
+// automatic reports whether nobody named a lock.
+func (c choice) automatic() bool { return strings.HasPrefix(c.lock, autoScheme+":") }
+
+// resolve replaces auto by the lock that suits the database at path: the lease
+// file if its register lies there already or the file system is shared between
+// hosts, or else the kernel's.
+func (c choice) resolve(path string) (choice, error) {
+	if !c.automatic() {
+		return c, nil
+	}
+	lease := strings.Replace(c.lock, autoScheme, leaseScheme, 1)
+	switch _, err := os.Lstat(path + leaseSuffix); {
+	case err == nil:
+		return choice{lease, c.opts}, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return c, fmt.Errorf("choose a lock: %w", err)
+	}
+	files, err := fstype.Of(path)
+	if err != nil {
+		return c, fmt.Errorf("choose a lock: %w; name one with lock=", err)
+	}
+	if files.Network {
+		return choice{lease, c.opts}, nil
+	}
+	return choice{lock: flockScheme + ":"}, nil
+}
+
+// open opens the lock.
+func (c choice) open(ctx context.Context, path string) (locking.Locker, error) {
+	u, err := url.Parse(c.lock)
+	if err != nil {
+		return nil, err
+	}
+	backend, err := locking.FindBackend(u.Scheme)
+	if err != nil {
+		return nil, err
+	}
+	return backend(ctx, u, path, c.opts)
+}
+
+// String tells the choice to people.
+func (c choice) String() string {
+	text := strings.TrimSuffix(c.lock, ":")
+	if c.opts.TTL != 0 {
+		text += fmt.Sprintf(" with ttl %v", c.opts.TTL)
+	}
+	return text
+}

@@ -1,0 +1,173 @@
+package holdfast
+
+import (
+	"database/sql"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// wal returns the path of a database in WAL mode, and options to open it.
+func wal(t *testing.T) (string, Options) {
+	path, o := lease(t, "_pragma", "busy_timeout(20000)")
+	db := elsewhere(t, path, o)
+	exec(t, db, `PRAGMA journal_mode=wal; CREATE TABLE t (x)`)
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path, o
+}
+
+func TestIdleWALProcessYields(t *testing.T) {
+	path, o := wal(t)
+	idle, other := elsewhere(t, path, o), elsewhere(t, path, o)
+	idle.SetMaxIdleConns(3)
+	s, err := idle.Prepare(`INSERT INTO t VALUES (?)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	several(t, 3, func() error {
+		_, err := s.Exec(1)
+		return err
+	})
+	// Each has a connection that holds SHARED, and so the whole database.
+	start := time.Now()
+	exec(t, other, `INSERT INTO t VALUES (2)`)
+	if took := time.Since(start); took > 3*time.Second {
+		t.Errorf("the other process waited %v", took)
+	}
+	// The prepared statement goes on, on another connection, and asks in its turn.
+	if _, err := s.Exec(3); err != nil {
+		t.Error(err)
+	}
+	if n := query[int](t, other, `SELECT count(*) FROM t`); n != 5 {
+		t.Errorf("%d rows, want 5", n)
+	}
+}
+
+// A connection in use yields when it is put back.
+func TestWALConnectionInUseYieldsAfterwards(t *testing.T) {
+	path, o := wal(t)
+	busy, other := elsewhere(t, path, o), elsewhere(t, path, o)
+	tx := begin(t, busy, `INSERT INTO t VALUES (1)`)
+	done := make(chan error)
+	go func() {
+		_, err := other.ExecContext(t.Context(), `INSERT INTO t VALUES (2)`)
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		t.Fatalf("in the middle of the transaction: %v", err)
+	case <-time.After(500 * time.Millisecond):
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if n := query[int](t, busy, `SELECT count(*) FROM t`); n != 2 {
+		t.Errorf("%d rows, want 2", n)
+	}
+}
+
+// What a program began or fixed on purpose is not taken from it.
+func TestConnectionsThatDoNotYield(t *testing.T) {
+	for name, statement := range map[string]string{
+		"exclusive mode":           `PRAGMA locking_mode=exclusive; INSERT INTO t VALUES (1)`,
+		"transaction of one's own": `BEGIN; INSERT INTO t VALUES (1)`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			path, o := wal(t)
+			keeper := elsewhere(t, path, o)
+			keeper.SetMaxOpenConns(1)
+			exec(t, keeper, statement)
+			o.Params.Set("_pragma", "busy_timeout(500)")
+			other := elsewhere(t, path, o)
+			if _, err := other.Exec(`INSERT INTO t VALUES (2)`); !errors.Is(err, ErrHeld) {
+				t.Errorf("the other process got %v", err)
+			}
+			if n := query[int](t, keeper, `SELECT count(*) FROM t`); n != 1 {
+				t.Errorf("%d rows, want 1", n)
+			}
+		})
+	}
+}
+
+// Two busy pools take turns, whatever happens to their connections meanwhile.
+func TestTwoWALProcessesTakeTurns(t *testing.T) {
+	path, o := wal(t)
+	var written atomic.Int64
+	var wg sync.WaitGroup
+	end := time.Now().Add(4 * time.Second)
+	for range 2 {
+		db := elsewhere(t, path, o)
+		db.SetMaxOpenConns(3)
+		var turns atomic.Int64
+		s, err := db.Prepare(`INSERT INTO t VALUES (?)`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		for i := range 4 {
+			wg.Go(func() {
+				for time.Now().Before(end) {
+					if err := work(db, s, i); err != nil {
+						t.Error(err)
+						return
+					}
+					written.Add(1)
+					turns.Add(1)
+					time.Sleep(5 * time.Millisecond)
+				}
+			})
+		}
+		defer func() {
+			if turns.Load() < 10 {
+				t.Errorf("one process wrote only %d rows of %d", turns.Load(), written.Load())
+			}
+		}()
+	}
+	wg.Wait()
+	if n := query[int64](t, elsewhere(t, path, o), `SELECT count(*) FROM t`); n != written.Load() {
+		t.Errorf("%d rows, %d were acknowledged", n, written.Load())
+	}
+}
+
+// work writes one row in one of several ways.
+func work(db *sql.DB, s *sql.Stmt, way int) error {
+	switch way {
+	case 0:
+		_, err := s.Exec(1)
+		return err
+	case 1:
+		_, err := db.Exec(`INSERT INTO t VALUES (1)`)
+		return err
+	case 2:
+		return db.QueryRow(`INSERT INTO t VALUES (1) RETURNING x`).Scan(new(int))
+	}
+	own, err := db.Prepare(`INSERT INTO t VALUES (?)`)
+	if err != nil {
+		return err
+	}
+	defer own.Close() // while its connections are idle
+	_, err = own.Exec(1)
+	return err
+}
+
+// several runs f in n goroutines at once.
+func several(t *testing.T, n int, f func() error) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() {
+			if err := f(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
