@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -378,3 +379,6 @@ func TestCloseReleasesWithinItsBound(t *testing.T) {
 		}
 	})
 }
+
+// quiet is for tests that lose leases on purpose.
+var quiet = slog.New(slog.DiscardHandler)

@@ -22,6 +22,7 @@ type keeper struct {
 	pending  *write   // a swap whose outcome is unknown
 	sent     instant  // when the latest swap was sent, whatever became of it
 	landed   instant  // when the latest swap that took effect was sent: our heartbeat
+	beat     uint64   // of our entry by that swap; 0 if it took us out of the record
 	granted  instant  // when the level was last raised
 	observer observer
 	expired  map[string]string  // holders found expired, and why
@@ -36,11 +37,12 @@ type view struct {
 	began   instant // when the operation that told it was begun
 }
 
-// A write is a swap that was sent.
+// A write is a swap that was sent, or several from one version after doubt: any
+// one of them may take effect.
 type write struct {
-	beat uint64 // of our own entry; 0 if the write takes us out of the record
-	from Version
-	sent instant
+	from   Version
+	sent   instant // the first of them
+	leaves bool    // one of them takes us out of the record
 }
 
 // never stands for "until kicked".
@@ -102,7 +104,7 @@ func (k *keeper) follow(s *session) {
 		return
 	}
 	k.ghosts[k.session.self.ID] = k.sent
-	k.session, k.pending, k.known, k.horizon = s, nil, nil, horizon{}
+	k.session, k.pending, k.known, k.beat, k.horizon = s, nil, nil, 0, horizon{}
 }
 
 // step is one look and at most one swap.
@@ -191,7 +193,7 @@ func (k *keeper) settle() error {
 	s, e := k.session, k.known.record.Find(k.session.self.ID)
 	if w := k.pending; w != nil {
 		switch {
-		case e != nil && e.Beat == w.beat, e == nil && w.beat == 0:
+		case e != nil && e.Beat != k.beat, e == nil && w.leaves:
 			k.pending = nil
 			return k.adopt(w.sent)
 		case k.known.version != w.from:
@@ -200,8 +202,11 @@ func (k *keeper) settle() error {
 	}
 	k.c.mu.Lock()
 	defer k.c.mu.Unlock()
+	if k.c.session != s {
+		return ErrConflict
+	}
 	if e == nil {
-		s.in = false
+		s.in, k.beat = false, 0
 		if s.level != None {
 			k.c.retire(s.lose("another process took it over"))
 			return ErrConflict
@@ -219,14 +224,18 @@ func (k *keeper) adopt(sent instant) error {
 	c, s := k.c, k.session
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s.check() != nil {
-		c.retire(s.check())
+	if c.current() != s {
 		return ErrConflict
 	}
-	k.landed = sent
+	k.landed, k.beat = sent, 0
 	level, e := None, k.known.record.Find(s.self.ID)
 	if e != nil {
-		level = e.Level
+		level, k.beat = e.Level, e.Beat
+	}
+	if held := c.held(); level < min(held, Reserved) || held == Exclusive && level < Exclusive {
+		// It cannot be, and if it is, nobody may write on.
+		c.retire(s.lose(fmt.Sprintf("the record gives %v where %v is in use", level, held)))
+		return ErrConflict
 	}
 	if s.in = e != nil; level == None {
 		s.renewed.Store(nil)
@@ -254,9 +263,9 @@ func (k *keeper) swap(ctx context.Context, in *intent, p plan) error {
 		return err
 	}
 	k.sent = now()
-	w := &write{from: k.known.version, sent: k.sent}
-	if e := p.next.Find(s.self.ID); e != nil {
-		w.beat = e.Beat
+	w := &write{from: k.known.version, sent: k.sent, leaves: p.next.Find(s.self.ID) == nil}
+	if earlier := k.pending; earlier != nil {
+		w.sent, w.leaves = earlier.sent, w.leaves || earlier.leaves
 	}
 	op, cancel := context.WithTimeout(ctx, k.c.opts.Timeout)
 	version, err := k.c.reg.CompareAndSwap(op, w.from, value)
@@ -265,8 +274,8 @@ func (k *keeper) swap(ctx context.Context, in *intent, p plan) error {
 	case err == nil:
 		k.pending = nil
 		k.tellEvicted(p.answer.Evicted)
-		k.learn(&view{p.next, version, w.sent})
-		if err := k.adopt(w.sent); err != nil {
+		k.learn(&view{p.next, version, k.sent})
+		if err := k.adopt(k.sent); err != nil {
 			return err
 		}
 		k.c.publish(outcome{attempt: in.attempt, held: p.held})

@@ -106,8 +106,11 @@ func (p *place) Close() error {
 
 // need returns the level that the process must hold for what the place holds.
 func (p *place) need() Level {
-	if p.level != None && p.sole {
+	switch {
+	case p.level != None && p.sole:
 		return Exclusive
+	case p.level == Pending && p.want != Exclusive:
+		return Reserved // it only keeps new readers of this process out
 	}
 	return p.level
 }

@@ -23,7 +23,7 @@ type Entry struct {
 	Holder  Holder    `json:"holder"`
 	Level   Level     `json:"level"`   // what it holds
 	Wants   Level     `json:"wants"`   // what it waits for; NONE if it does not wait
-	Beat    uint64    `json:"beat"`    // grows with every write of this holder: its heartbeat
+	Beat    uint64    `json:"beat"`    // serial of this holder's latest write: its heartbeat
 	TTL     int64     `json:"ttl_ms"`  // how long it stays if Beat stands still, in milliseconds
 	Since   time.Time `json:"since"`   // when Level or Wants last changed, by the holder's clock; for people
 	Renewed time.Time `json:"renewed"` // when Beat last grew, by the holder's clock; for people

@@ -60,7 +60,7 @@ func (r *Record) Step(req Request) (Record, Answer) {
 	}
 	e := &next.Entries[i]
 	e.Holder, e.TTL, e.Renewed = req.Holder, req.TTL.Milliseconds(), req.Now
-	e.Beat++
+	e.Beat = next.Serial // not a count of its own, which would begin anew with each stay
 	if e.Level != was.Level || e.Wants != was.Wants {
 		e.Since = req.Now
 	}
