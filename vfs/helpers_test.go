@@ -2,6 +2,7 @@ package vfs
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
@@ -12,6 +13,21 @@ import (
 )
 
 var registered atomic.Int64
+
+// scratch returns an empty directory, in memory where there is one: these tests
+// sync a lot, and what a disk would do is for package vfstest to say.
+func scratch(t testing.TB) string {
+	t.Helper()
+	if _, err := os.Stat("/dev/shm"); err != nil {
+		return t.TempDir()
+	}
+	dir, err := os.MkdirTemp("/dev/shm", "holdfast-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
 
 // register makes a VFS of a process and returns the name under which SQLite finds it.
 func register(t testing.TB, files afero.Fs, open Opener) string {

@@ -43,18 +43,14 @@ func (v *VFS) OpenFilename(name *sqlitevfs.Filename, flags sqlitevfs.OpenFlag) (
 	if name == nil || flags&temporary != 0 {
 		return sqlitevfs.Find("").(sqlitevfs.VFSFilename).OpenFilename(name, flags)
 	}
-	var file sqlitevfs.File
-	var err error
-	if flags&sqlitevfs.OPEN_MAIN_DB != 0 {
-		file, flags, err = v.openMain(name, flags)
-	} else {
-		file, flags, err = v.openSide(name, flags)
+	if flags&sqlitevfs.OPEN_MAIN_DB == 0 {
+		return v.openSide(name, flags)
 	}
+	file, out, err := v.openMain(name, flags)
 	if err != nil {
 		err, _ = coded(fmt.Errorf("vfs: open %q: %w", name.String(), err), sqlite3.ExtendedErrorCode(sqlite3.CANTOPEN))
-		return nil, flags, err
 	}
-	return file, flags, nil
+	return file, out, err
 }
 
 func (v *VFS) openMain(name *sqlitevfs.Filename, flags sqlitevfs.OpenFlag) (sqlitevfs.File, sqlitevfs.OpenFlag, error) {

@@ -2,6 +2,7 @@ package vfs
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -31,10 +32,10 @@ func (v *VFS) openSide(name *sqlitevfs.Filename, flags sqlitevfs.OpenFlag) (sqli
 	if flags&(sqlitevfs.OPEN_MAIN_JOURNAL|sqlitevfs.OPEN_WAL) != 0 {
 		s.owner = unwrap(name.DatabaseFile())
 		if s.owner == nil {
-			return nil, flags, errors.New("its database is not open here")
+			return nil, flags, fmt.Errorf("vfs: open %q: its database is not open here", s.name)
 		}
 		if err := s.owner.check(); err != nil {
-			return nil, flags, err
+			return nil, flags, s.refuse(err, sqlite3.ExtendedErrorCode(sqlite3.CANTOPEN))
 		}
 		perm = s.owner.db.perm
 	}
@@ -45,9 +46,9 @@ func (v *VFS) openSide(name *sqlitevfs.Filename, flags sqlitevfs.OpenFlag) (sqli
 	h, writes, err := v.openOrReadOnly(s.name, flag, perm)
 	if err != nil {
 		if flag&os.O_CREATE != 0 && unwritable(err) && v.files.access(s.name, sqlitevfs.ACCESS_EXISTS) != nil {
-			err = errors.Join(errReadOnlyDirectory, err)
+			err = fmt.Errorf("%w: %w", errReadOnlyDirectory, err)
 		}
-		return nil, flags, err
+		return nil, flags, s.refuse(fmt.Errorf("open %q: %w", s.name, err), sqlite3.ExtendedErrorCode(sqlite3.CANTOPEN))
 	}
 	s.content = h
 	s.named = flag&os.O_CREATE == 0

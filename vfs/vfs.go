@@ -78,7 +78,6 @@ const okSymlink sqlite3.ExtendedErrorCode = 2 << 8
 func (v *VFS) Delete(name string, syncDir bool) error {
 	d, side := v.ofSide(name)
 	if err := v.mayDelete(name, d); err != nil {
-		err, _ = coded(err, sqlite3.IOERR_DELETE)
 		return err
 	}
 	err := v.files.remove(name)

@@ -9,7 +9,7 @@ func TestTwoProcessesTakeTurns(t *testing.T) {
 	for _, mode := range []string{"delete", "truncate", "persist", "memory", "off"} {
 		t.Run(mode, func(t *testing.T) {
 			a := newArbiter()
-			path := filepath.Join(t.TempDir(), "app.db")
+			path := filepath.Join(scratch(t), "app.db")
 			one := connect(t, register(t, nil, a.process("one").open), path, "")
 			two := connect(t, register(t, nil, a.process("two").open), path, "")
 			run(t, one, "PRAGMA journal_mode="+mode+"; CREATE TABLE t(x)")

@@ -1,0 +1,154 @@
+package vfs
+
+import (
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"github.com/spf13/afero"
+)
+
+// Two histories can share a change counter: a connection that cached the one must
+// not take the other for it.
+func TestCacheIsDroppedWhateverTheCounterSays(t *testing.T) {
+	a := newArbiter()
+	path := filepath.Join(scratch(t), "app.db")
+	one := connect(t, register(t, nil, a.process("one").open), path, "")
+	run(t, one, "CREATE TABLE t(x); INSERT INTO t VALUES ('first')")
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, one, "UPDATE t SET x='second'")
+	want(t, one, "SELECT x FROM t", "second")
+
+	// Another history from the same point, with the same counter.
+	two := a.process("two")
+	if err := os.WriteFile(path, before, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	other := connect(t, register(t, nil, two.open), path, "")
+	run(t, other, "UPDATE t SET x='another'")
+
+	want(t, one, "SELECT x FROM t", "another")
+}
+
+// countingFs counts how often a file is opened and whether two handles on it were
+// ever open at once.
+type countingFs struct {
+	afero.Fs
+	name      string
+	opens     atomic.Int64
+	open      atomic.Int64
+	overlaps  atomic.Int64
+	listings  atomic.Int64
+	stats     atomic.Int64
+	sizeCalls atomic.Int64
+}
+
+type countingFile struct {
+	afero.File
+	fs *countingFs
+}
+
+func (c *countingFs) OpenFile(name string, flag int, perm os.FileMode) (afero.File, error) {
+	f, err := c.Fs.OpenFile(name, flag, perm)
+	if err != nil || name != c.name {
+		return f, err
+	}
+	c.opens.Add(1)
+	if c.open.Add(1) > 1 {
+		c.overlaps.Add(1)
+	}
+	return countingFile{f, c}, nil
+}
+
+func (c *countingFs) Open(name string) (afero.File, error) {
+	if name == filepath.Dir(c.name) {
+		c.listings.Add(1)
+	}
+	return c.Fs.Open(name)
+}
+
+func (c *countingFs) Stat(name string) (os.FileInfo, error) {
+	if name != c.name {
+		c.stats.Add(1)
+	}
+	return c.Fs.Stat(name)
+}
+
+func (f countingFile) Close() error {
+	f.fs.open.Add(-1)
+	return f.File.Close()
+}
+
+// After another process may have written, the file is closed by everybody here
+// before it is opened again, once for all connections.
+func TestFileIsOpenedAnewAfterAnotherProcess(t *testing.T) {
+	a := newArbiter()
+	path := filepath.Join(scratch(t), "app.db")
+	files := &countingFs{Fs: afero.NewOsFs(), name: path}
+	here := register(t, files, a.process("here").open)
+	one, two := connect(t, here, path, ""), connect(t, here, path, "")
+	there := connect(t, register(t, nil, a.process("there").open), path, "")
+
+	run(t, one, "CREATE TABLE t(x); INSERT INTO t VALUES (1)")
+	want(t, two, "SELECT x FROM t", "1")
+	start := files.opens.Load()
+	for range 5 {
+		run(t, one, "UPDATE t SET x=x+1")
+		want(t, two, "SELECT x>0 FROM t", "1")
+	}
+	if n := files.opens.Load() - start; n != 0 {
+		t.Errorf("opened %d times though nobody else was in", n)
+	}
+	run(t, there, "UPDATE t SET x=100")
+	want(t, one, "SELECT x FROM t", "100")
+	want(t, two, "SELECT x FROM t", "100")
+	if n := files.opens.Load() - start; n != 1 {
+		t.Errorf("opened %d times after another process wrote, want once", n)
+	}
+	if n := files.overlaps.Load(); n != 0 {
+		t.Errorf("opened %d times while another handle was open", n)
+	}
+}
+
+// An NFS client goes on denying a file that another host created. So while nobody
+// else was in, the journal is not asked for, and after that the directory is read.
+func TestHotJournalIsFoundByListing(t *testing.T) {
+	a := newArbiter()
+	path := filepath.Join(scratch(t), "app.db")
+	files := &countingFs{Fs: denying{afero.NewOsFs()}, name: path}
+	here := connect(t, register(t, files, a.process("here").open), path, "")
+	run(t, here, bankSchema)
+	base, asked := files.listings.Load(), files.stats.Load()
+	for range 5 {
+		run(t, here, bankTransfer)
+	}
+	if l, s := files.listings.Load()-base, files.stats.Load()-asked; s > 0 {
+		t.Errorf("asked for side files %d times, and listed %d times, though nobody else was in", s, l)
+	}
+
+	crash := a.process("there")
+	there := connect(t, register(t, nil, crash.open), path, "")
+	run(t, there, "PRAGMA cache_size=5; PRAGMA cache_spill=5; BEGIN IMMEDIATE;"+bankTransfer)
+	crash.lose()
+	there.Close()
+	if _, err := os.Stat(path + "-journal"); err != nil {
+		t.Fatalf("there should be a hot journal: %v", err)
+	}
+	want(t, here, bankBalance, "8000:200")
+	want(t, here, "SELECT count(*) FROM log", "5")
+}
+
+// denying is a file system that says of every journal that it is not there,
+// except to who opens it or reads the directory.
+type denying struct{ afero.Fs }
+
+func (d denying) Stat(name string) (os.FileInfo, error) {
+	if filepath.Ext(name) == ".db-journal" {
+		return nil, os.ErrNotExist
+	}
+	return d.Fs.Stat(name)
+}
