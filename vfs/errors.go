@@ -26,10 +26,11 @@ var codes = []struct {
 	// A lost lease is never BUSY: SQLite would try again, and write.
 	{locking.ErrLost, CodeLost},
 	{locking.ErrClosed, CodeLost},
-	{locking.ErrHeld, sqlite3.ExtendedErrorCode(sqlite3.BUSY)},
-	// As if the statement had been interrupted while it ran.
+	// As if the statement had been interrupted while it ran. A wait that a deadline
+	// ended is an error of both kinds, and BUSY would be tried again.
 	{context.Canceled, sqlite3.ExtendedErrorCode(sqlite3.INTERRUPT)},
 	{context.DeadlineExceeded, sqlite3.ExtendedErrorCode(sqlite3.INTERRUPT)},
+	{locking.ErrHeld, sqlite3.ExtendedErrorCode(sqlite3.BUSY)},
 	{errDirectory, sqlite3.CANTOPEN_ISDIR},
 	{errReadOnlyDirectory, sqlite3.READONLY_DIRECTORY},
 }

@@ -72,11 +72,17 @@ func (f *File) Lock(lock sqlitevfs.LockLevel) error {
 func (f *File) take(to locking.Level, again func() bool) error {
 	ctx := f.context()
 	err := f.lock.Lock(ctx, to, again)
-	ended := ctx.Err()
-	if err == nil || ended == nil || errors.Is(err, ended) || errors.Is(err, locking.ErrHeld) || errors.Is(err, locking.ErrLost) {
+	if err == nil || ctx.Err() == nil || errors.Is(err, locking.ErrLost) {
 		return err
 	}
-	return fmt.Errorf("%w: %w", ended, err)
+	// The busy handler of go-sqlite3 gives up too when the context ends, so this may
+	// still be the error of a lock that is held. The deadline is what the caller asks for.
+	for _, why := range []error{context.Cause(ctx), ctx.Err()} {
+		if !errors.Is(err, why) {
+			err = fmt.Errorf("%w: %w", why, err)
+		}
+	}
+	return err
 }
 
 // climb raises a level that is held.
