@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 )
 
@@ -45,17 +44,14 @@ func DecodeRecord(value []byte) (Record, error) {
 	if err := d.Decode(&r); err != nil {
 		return Record{}, fmt.Errorf("%w: %w; if nobody has the database open, remove the register", ErrRecord, err)
 	}
-	if _, err := d.Token(); err != io.EOF {
-		return Record{}, fmt.Errorf("%w: something follows its end; if nobody has the database open, remove the register", ErrRecord)
-	}
 	if err := r.validate(); err != nil {
 		return Record{}, fmt.Errorf("%w: %w; if nobody has the database open, remove the register", ErrRecord, err)
 	}
 	return r, nil
 }
 
-// checkFormat looks at the format alone, so that a newer record is called that
-// and not malformed.
+// checkFormat sees to it that value is one JSON object and nothing more, and looks
+// at the format alone, so that a newer record is called that and not malformed.
 func checkFormat(value []byte) error {
 	var head struct {
 		Format *int `json:"holdfast"`
