@@ -49,9 +49,9 @@ func (w *watcher) run(ctx context.Context) {
 		case v := <-w.from:
 			err := w.reg.Watch(ctx, v)
 			w.fails.Store(err != nil)
+			w.fresh.Store(err == nil)
+			w.wake() // to look, or to begin polling
 			if err == nil {
-				w.fresh.Store(true)
-				w.wake()
 				continue
 			}
 			select {
