@@ -190,3 +190,13 @@ func (s *Scanner) keyword() token {
 	}
 	return other
 }
+
+// Quoted reports whether what was fed ends inside a string, a quoted name or a
+// comment.
+func (s *Scanner) Quoted() bool {
+	switch s.lexer {
+	case quoted, lineComment, blockComment, blockStar:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,151 @@
+package demo
+
+import (
+	"bufio"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/holdfastdb/holdfast"
+	"github.com/holdfastdb/holdfast/vfs"
+)
+
+// think is how long a writer rests after each transaction.
+const think = 5 * time.Millisecond
+
+// A writer is one of the processes that write.
+type writer struct {
+	name     string
+	db       *sql.DB
+	events   *json.Encoder
+	commands <-chan command // closed when the director is gone
+}
+
+// Write is what the hidden command does: it writes rows under a name until it is
+// told to stop, or the director that reads its events is gone.
+func Write(ctx context.Context, dsn, name string, in io.Reader, out io.Writer) error {
+	db, err := holdfast.Open(dsn, holdfast.Options{})
+	if err != nil {
+		return err
+	}
+	w := &writer{name: name, db: db, events: json.NewEncoder(out), commands: readCommands(in)}
+	return errors.Join(w.run(ctx), db.Close())
+}
+
+func readCommands(in io.Reader) <-chan command {
+	commands := make(chan command)
+	go func() {
+		defer close(commands)
+		for lines := bufio.NewScanner(in); lines.Scan(); {
+			commands <- command(lines.Text())
+		}
+	}()
+	return commands
+}
+
+func (w *writer) send(e event) error {
+	e.At = time.Now()
+	return w.events.Encode(e)
+}
+
+func (w *writer) run(ctx context.Context) error {
+	if err := w.send(event{Kind: ready}); err != nil {
+		return err
+	}
+	wait := time.NewTimer(0)
+	standStill := false
+	for n := 1; ; {
+		select {
+		case c, ok := <-w.commands:
+			if !ok || c == stop {
+				return w.send(event{Kind: stopped})
+			}
+			standStill = c == pause
+		case <-wait.C:
+			if err := w.transaction(ctx, n, standStill); err != nil {
+				return errors.Join(err, w.send(event{Kind: broken, Row: n, Reason: err.Error()}))
+			}
+			n, standStill = n+1, false
+			wait.Reset(think)
+		}
+	}
+}
+
+// transaction writes row n, and tells what became of it. Only what makes going on
+// pointless is an error.
+func (w *writer) transaction(ctx context.Context, n int, standStill bool) error {
+	conn, err := w.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	tx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable}) // BEGIN IMMEDIATE
+	if err != nil {
+		return w.failed(n, err, false)
+	}
+	e := event{Kind: committed, Row: n, Began: time.Now()}
+	e.Epoch, e.Level = holding(conn)
+	err = transfer(ctx, tx, w.name, n)
+	if err == nil && standStill {
+		err = w.standStill(conn, e)
+	}
+	if err != nil {
+		tx.Rollback()
+		return w.failed(n, err, false)
+	}
+	e.Until = time.Now()
+	if err := tx.Commit(); err != nil {
+		return w.failed(n, err, true)
+	}
+	return w.send(e)
+}
+
+// failed tells of a transaction that did not go through. Whoever lost the lease
+// goes on with a new connection, which the pool opens by itself.
+func (w *writer) failed(n int, err error, committing bool) error {
+	switch {
+	case errors.Is(err, holdfast.ErrLost):
+		return w.send(event{Kind: refused, Row: n, Reason: err.Error()})
+	case errors.Is(err, holdfast.ErrHeld):
+		return nil // waited long enough: the next transaction tries again
+	case committing:
+		return w.send(event{Kind: doubtful, Row: n, Reason: err.Error()})
+	}
+	return err
+}
+
+// standStill writes the changes to the database file, which makes the journal hot
+// and takes EXCLUSIVE, and waits there to be killed or frozen.
+func (w *writer) standStill(conn *sql.Conn, e event) error {
+	err := conn.Raw(func(driverConn any) error {
+		raw := driverConn.(interface{ Raw() *sqlite3.Conn }).Raw()
+		return vfs.Explain(raw, raw.CacheFlush())
+	})
+	if err != nil {
+		return err
+	}
+	e.Kind, e.Until = inside, time.Now()
+	e.Epoch, e.Level = holding(conn)
+	if err := w.send(e); err != nil {
+		return err
+	}
+	<-w.commands // "go", or the director is gone
+	return nil
+}
+
+// holding returns under which epoch the connection holds which level.
+func holding(conn *sql.Conn) (epoch uint64, level string) {
+	conn.Raw(func(driverConn any) error {
+		raw := driverConn.(interface{ Raw() *sqlite3.Conn }).Raw()
+		if f := vfs.FileOf(raw, "main"); f != nil {
+			epoch, level = uint64(f.Epoch()), f.Level().String()
+		}
+		return nil
+	})
+	return epoch, level
+}

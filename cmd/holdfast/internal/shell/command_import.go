@@ -1,0 +1,127 @@
+package shell
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// importFile adds the rows of a CSV file to a table, all or none. A table that is
+// not there is created, with columns that the first row names.
+func importFile(sh *Shell, _ context.Context, args []string) (err error) {
+	comma, skip, args, err := sh.importOptions(args)
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(args[0])
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	r := csv.NewReader(f)
+	r.Comma, r.FieldsPerRecord, r.ReuseRecord = comma, -1, true
+	for range skip {
+		if _, err := r.Read(); err != nil {
+			return fmt.Errorf("import %s: skip: %w", args[0], err)
+		}
+	}
+	point := sh.session.raw.Savepoint()
+	defer point.Release(&err)
+	n, err := sh.importRows(r, args[1])
+	if err != nil {
+		return fmt.Errorf("import %s: nothing was imported: %w", args[0], err)
+	}
+	sh.say("%d rows imported into %s", n, args[1])
+	return nil
+}
+
+// importOptions reads the flags, which may stand anywhere, as in sqlite3.
+func (sh *Shell) importOptions(args []string) (comma rune, skip int, rest []string, err error) {
+	separator := sh.render.Separator
+	if sh.render.Mode != "list" && sh.render.Mode != "tabs" {
+		separator = ","
+	}
+	for i := 0; i < len(args); i++ {
+		switch args[i] {
+		case "--csv", "-csv":
+			separator = ","
+		case "--skip", "-skip":
+			if i++; i == len(args) {
+				return 0, 0, nil, errors.New("--skip needs a number of rows")
+			}
+			if skip, err = strconv.Atoi(args[i]); err != nil || skip < 0 {
+				return 0, 0, nil, fmt.Errorf("--skip %s: not a number of rows", args[i])
+			}
+		default:
+			rest = append(rest, args[i])
+		}
+	}
+	comma, size := utf8.DecodeRuneInString(separator)
+	if size != len(separator) || comma == '"' || comma == '\n' || comma == '\r' {
+		return 0, 0, nil, fmt.Errorf("columns cannot be separated by %q: use --csv or .separator with one character", separator)
+	}
+	if len(rest) != 2 {
+		return 0, 0, nil, errors.New("usage: .import [--csv] [--skip N] FILE TABLE")
+	}
+	return comma, skip, rest, nil
+}
+
+func (sh *Shell) importRows(r *csv.Reader, table string) (n int, err error) {
+	columns, err := sh.importColumns(r, table)
+	if err != nil {
+		return 0, err
+	}
+	marks := strings.TrimSuffix(strings.Repeat("?,", columns), ",")
+	insert, _, err := sh.session.raw.Prepare(`INSERT INTO ` + sqlite3.QuoteIdentifier(table) + ` VALUES(` + marks + `)`)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, insert.Close()) }()
+	for ; ; n++ {
+		row, err := r.Read()
+		if err == io.EOF {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+		line, _ := r.FieldPos(0)
+		if len(row) != columns {
+			return n, fmt.Errorf("line %d has %d columns, %s has %d", line, len(row), table, columns)
+		}
+		for i, field := range row {
+			if err := insert.BindText(i+1, field); err != nil {
+				return n, err
+			}
+		}
+		if err := insert.Exec(); err != nil {
+			return n, fmt.Errorf("line %d: %w", line, err)
+		}
+	}
+}
+
+// importColumns returns how many columns the table has, which it creates if need
+// be.
+func (sh *Shell) importColumns(r *csv.Reader, table string) (int, error) {
+	names, err := sh.session.strings(`SELECT name FROM pragma_table_info(?1)`, table)
+	if err != nil || len(names) > 0 {
+		return len(names), err
+	}
+	header, err := r.Read()
+	if err != nil {
+		return 0, fmt.Errorf("the first row, which names the columns: %w", err)
+	}
+	var columns []string
+	for _, name := range header {
+		columns = append(columns, sqlite3.QuoteIdentifier(name)+" TEXT")
+	}
+	return len(header), sh.session.exec(`CREATE TABLE ` + sqlite3.QuoteIdentifier(table) + ` (` + strings.Join(columns, ", ") + `)`)
+}

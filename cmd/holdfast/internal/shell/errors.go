@@ -1,0 +1,28 @@
+package shell
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"github.com/holdfastdb/holdfast/locking"
+)
+
+// explain is an error in one line for people: what SQLite says without its
+// general part where a particular one follows, and a remedy where there is one.
+func explain(err error) string {
+	text := strings.ReplaceAll(err.Error(), "\n", "; ")
+	for _, general := range []string{"holdfast: ", "sqlite3: ", "SQL logic error: ", "constraint failed: "} {
+		text = strings.TrimPrefix(text, general)
+	}
+	switch {
+	case errors.Is(err, locking.ErrLost):
+		return text + "; the transaction is undone and the connection opened anew: try again"
+	case errors.Is(err, sqlite3.BUSY):
+		return text + "; try again, wait longer with .timeout, or see .lock"
+	case errors.Is(err, sqlite3.INTERRUPT):
+		return "interrupted"
+	}
+	return text
+}
