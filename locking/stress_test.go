@@ -16,6 +16,7 @@ import (
 type referee struct {
 	mu     sync.Mutex
 	levels map[Lock]Level
+	lease  map[Lock]*session // under which each level was granted
 	names  map[Lock]string
 	fouls  []string
 	writes int
@@ -29,14 +30,14 @@ func (r *referee) enter(l Lock, level Level) {
 		return
 	}
 	for o, other := range r.levels {
-		if o == l || o.Check() != nil {
+		if o == l || other == None || r.lease[o].check() != nil {
 			continue
 		}
 		if level.Writing() && other.Writing() || level == Exclusive && other > None || other == Exclusive && level > None {
 			r.fouls = append(r.fouls, fmt.Sprintf("%s is at %v beside %s at %v", r.names[l], level, r.names[o], other))
 		}
 	}
-	r.levels[l] = level
+	r.levels[l], r.lease[l] = level, l.(*place).session
 	if level == Exclusive {
 		r.writes++
 	}
@@ -130,7 +131,7 @@ func TestLevelsExcludeAcrossHosts(t *testing.T) {
 
 func excludeAcrossHosts(t *testing.T, seed uint64) (writes, losses int) {
 	reg := &cell{}
-	ref := &referee{levels: make(map[Lock]Level), names: make(map[Lock]string)}
+	ref := &referee{levels: make(map[Lock]Level), lease: make(map[Lock]*session), names: make(map[Lock]string)}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var coordinators sync.WaitGroup
