@@ -1,6 +1,7 @@
 package holdfast
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -56,5 +57,107 @@ func TestBusyNamesTheHolder(t *testing.T) {
 	want := fmt.Sprintf(`^sqlite3: database is locked: .*database is held at RESERVED by \S+ \(pid %d\) on \S+ for \S+ \(epoch \d+\); SHARED was wanted$`, os.Getpid())
 	if !regexp.MustCompile(want).MatchString(err.Error()) || strings.Contains(err.Error(), "\n") {
 		t.Errorf("text is %q, want %s", err, want)
+	}
+}
+
+// The holder is named wherever BUSY comes up, and within one process as well.
+func TestBusyEverywhere(t *testing.T) {
+	tests := []struct {
+		name, held string
+		remote     bool
+		act        func(db *sql.DB) error
+	}{
+		{"exec", "IMMEDIATE", true, func(db *sql.DB) error { return second(db.Exec(`INSERT INTO t VALUES (2)`)) }},
+		{"exec, local", "IMMEDIATE", false, func(db *sql.DB) error { return second(db.Exec(`INSERT INTO t VALUES (2)`)) }},
+		{"arguments", "IMMEDIATE", true, func(db *sql.DB) error { return second(db.Exec(`INSERT INTO t VALUES (?)`, 2)) }},
+		{"rows", "EXCLUSIVE", true, func(db *sql.DB) error { return db.QueryRow(`SELECT x FROM t`).Scan(new(int)) }},
+		{"rows, local", "EXCLUSIVE", false, func(db *sql.DB) error { return db.QueryRow(`SELECT x FROM t`).Scan(new(int)) }},
+		{"prepare", "EXCLUSIVE", true, func(db *sql.DB) error { return second(db.Prepare(`SELECT x FROM t`)) }},
+		{"begin", "IMMEDIATE", true, func(db *sql.DB) error {
+			return second(db.BeginTx(context.Background(), &sql.TxOptions{Isolation: sql.LevelSerializable}))
+		}},
+		{"commit", "DEFERRED", true, func(db *sql.DB) error {
+			tx, err := db.Begin()
+			if err != nil {
+				return err
+			}
+			if _, err := tx.Exec(`INSERT INTO t VALUES (2)`); err != nil {
+				return errors.Join(errors.New("too early"), tx.Rollback())
+			}
+			return tx.Commit()
+		}},
+	}
+	for _, lock := range []string{"lease", "flock"} {
+		for _, tt := range tests {
+			t.Run(lock+" "+tt.name, func(t *testing.T) {
+				path, o := lease(t, "_pragma", "busy_timeout(100)")
+				if lock == "flock" {
+					o.Lock = lock
+					o.Params.Del("poll")
+				}
+				holder := open(t, path, o)
+				exec(t, holder, `CREATE TABLE t (x)`)
+				c, err := holder.Conn(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				exec(t, c, `BEGIN `+tt.held)
+				defer c.ExecContext(context.Background(), `ROLLBACK`)
+				query[int](t, c, `SELECT count(*) FROM t`)
+				db := holder
+				if tt.remote {
+					db = elsewhere(t, path, o)
+				}
+				err = tt.act(db)
+				var held *HeldError
+				if !errors.Is(err, sqlite3.BUSY) || !errors.As(err, &held) || strings.Contains(err.Error(), "\n") {
+					t.Errorf("%v", err)
+				}
+			})
+		}
+	}
+}
+
+// A pragma of the data source name may have to wait as well.
+func TestBusyAtOpen(t *testing.T) {
+	path, o := lease(t)
+	holder := elsewhere(t, path, o)
+	exec(t, holder, `CREATE TABLE t (x)`)
+	begin(t, holder, `INSERT INTO t VALUES (1)`)
+	o.Params.Set("_pragma", "user_version(7)")
+	err := elsewhere(t, path, o).Ping()
+	var held *HeldError
+	if !errors.Is(err, sqlite3.BUSY) || !errors.As(err, &held) {
+		t.Errorf("%v", err)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// The causes of earlier errors are not told again.
+func TestOldCausesAreForgotten(t *testing.T) {
+	path, o := lease(t, "_pragma", "busy_timeout(50)")
+	holder, db := elsewhere(t, path, o), elsewhere(t, path, o)
+	db.SetMaxOpenConns(1)
+	exec(t, holder, `CREATE TABLE t (x UNIQUE)`)
+	tx := begin(t, holder, `INSERT INTO t VALUES (1)`)
+	if _, err := db.Exec(`INSERT INTO t VALUES (1)`); !errors.Is(err, ErrHeld) {
+		t.Errorf("while it is held: %v", err)
+	}
+	if _, err := db.Exec(`syntax error`); err == nil || errors.Is(err, ErrHeld) {
+		t.Errorf("another error: %v", err)
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(`INSERT INTO t VALUES (1)`); !errors.Is(err, sqlite3.CONSTRAINT_UNIQUE) || errors.Is(err, ErrHeld) {
+		t.Errorf("afterwards: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(30*time.Millisecond, cancel)
+	_, err := db.ExecContext(ctx, `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT count(*) FROM n`)
+	if !errors.Is(err, context.Canceled) || errors.Is(err, ErrHeld) {
+		t.Errorf("cancelled: %v", err)
 	}
 }

@@ -80,7 +80,7 @@ func elsewhere(t testing.TB, name string, o Options) *sql.DB {
 // lease returns a path for a database and the options to open it by a lease.
 func lease(t testing.TB, params ...string) (string, Options) {
 	t.Helper()
-	o := Options{Lock: "cell", Params: url.Values{}}
+	o := Options{Lock: "cell", Params: url.Values{"poll": {"20ms"}}}
 	for i := 0; i < len(params); i += 2 {
 		o.Params.Add(params[i], params[i+1])
 	}
