@@ -1,0 +1,141 @@
+package leasefile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"syscall"
+
+	"github.com/spf13/afero"
+
+	"github.com/holdfastdb/holdfast/locking"
+)
+
+// An unsettled error may be due to a rename that was under way. It is the truth
+// only if it stays.
+type unsettled struct{ error }
+
+func (e unsettled) Unwrap() error { return e.error }
+
+func isUnsettled(err error) bool {
+	_, ok := errors.AsType[unsettled](err)
+	return ok || errors.Is(err, syscall.ESTALE)
+}
+
+// look returns the state of the register at some moment of the call; the zero
+// state if there is none.
+func (r *Register) look(ctx context.Context) (state, error) {
+	var last error
+	for try := range tries {
+		if err := pause(ctx, try); err != nil {
+			return state{}, err
+		}
+		l, err := r.list()
+		if errors.Is(err, fs.ErrNotExist) {
+			err = r.checkAbsent()
+			if err == nil {
+				return state{}, nil
+			}
+		} else if err == nil {
+			var present state
+			if present, err = l.present(); err == nil {
+				return present, nil
+			}
+		}
+		if !isUnsettled(err) {
+			return state{}, err
+		}
+		last = err
+	}
+	return state{}, last
+}
+
+// list lists the directory of the register.
+func (r *Register) list() (listing, error) {
+	var names []string
+	err := eachName(r.fs, r.dir, func(some []string) bool {
+		names = append(names, some...)
+		return true
+	})
+	return parseListing(names), err
+}
+
+// checkAbsent returns nil if there is no register. An NFS client goes on saying
+// so from its cache when there is one; the listing of the parent is fresh, and
+// makes the cache so.
+func (r *Register) checkAbsent() error {
+	parent, name := filepath.Split(r.dir)
+	parent = filepath.Clean(parent)
+	found := false
+	err := eachName(r.fs, parent, func(names []string) bool {
+		found = slices.Contains(names, name)
+		return !found
+	})
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("directory %q is missing: create it, or mount what it is on: %w", parent, err)
+	case err != nil:
+		return err
+	case found:
+		return unsettled{fmt.Errorf("%w: it is listed but cannot be opened: is it a broken symbolic link?", locking.ErrForeign)}
+	}
+	return nil
+}
+
+// present returns the state whose token is there. Exactly one is, unless the
+// listing raced with a rename, or somebody interfered.
+func (l listing) present() (state, error) {
+	if len(l.tokens) == 1 {
+		return l.tokens[0], nil
+	}
+	return state{}, unsettled{l.damage()}
+}
+
+// damage says what is wrong with a directory that does not hold one token.
+func (l listing) damage() error {
+	switch {
+	case len(l.tokens) > 1:
+		return fmt.Errorf("%w: it has %d tokens, such as %s and %s; somebody copied files into it: %s",
+			locking.ErrRecord, len(l.tokens), l.tokens[0], l.tokens[1], removeRemedy)
+	case len(l.values) > 0:
+		return fmt.Errorf("%w: its token is missing; somebody removed it: %s", locking.ErrRecord, removeRemedy)
+	case len(l.others) > 0:
+		return fmt.Errorf("%w: it holds other things, such as %q; move it away, or %s",
+			locking.ErrForeign, l.others[0], elsewhere)
+	}
+	return fmt.Errorf("%w: it is an empty directory; remove it", locking.ErrForeign)
+}
+
+// eachName calls f with the names in a directory, some at a time, until it
+// returns false.
+func eachName(fsys afero.Fs, dir string, f func([]string) bool) error {
+	d, err := fsys.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	for {
+		names, err := d.Readdirnames(1024)
+		if len(names) > 0 && !f(names) {
+			return nil
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return notDirectory(d, err)
+		}
+	}
+}
+
+// notDirectory says so if that is why d could not be listed.
+func notDirectory(d afero.File, err error) error {
+	if info, statErr := d.Stat(); statErr == nil && !info.IsDir() {
+		return fmt.Errorf("%w: it is not a directory; move it away, or %s", locking.ErrForeign, elsewhere)
+	}
+	return err
+}
