@@ -46,6 +46,9 @@ func (a *attempt) giveUp(local *HeldError) error {
 	case climb && a.level == Reserved:
 		// The holder may be waiting for this very reader to leave.
 		p.claim = Reserved
+	case climb && out.futile:
+		// Two readers that both found a journal to play back: one has to let go.
+		p.claim = Exclusive
 	case waited < p.c.patience() || !climb && !a.exhausted():
 		return nil
 	case climb:

@@ -44,6 +44,7 @@ type Coordinator struct {
 type outcome struct {
 	attempt uint64     // number of the attempt
 	held    *HeldError // who was in the way
+	futile  bool       // held itself waits, and came first, for us to go
 	err     error      // what went wrong with the register
 }
 

@@ -333,6 +333,42 @@ func TestLostReplyIsNeitherHeldNorLost(t *testing.T) {
 	})
 }
 
+// Two readers that find a hot journal both need EXCLUSIVE, and each is in the
+// other's way.
+func TestOneOfTwoClimbersLetsGoAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg := &cell{}
+		var wg sync.WaitGroup
+		start := time.Now()
+		for range 2 {
+			l := newLock(t, open(t, reg, Options{}))
+			must(t, l.Lock(t.Context(), Shared, nil))
+			wg.Go(func() {
+				for {
+					err := l.Lock(t.Context(), Exclusive, patient(time.Minute))
+					if err == nil {
+						break
+					}
+					if !errors.Is(err, ErrHeld) {
+						t.Errorf("climb = %v, want ErrHeld", err)
+						return
+					}
+					l.Unlock(None)
+					if err := l.Lock(t.Context(), Shared, patient(time.Minute)); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+				l.Unlock(None)
+			})
+		}
+		wg.Wait()
+		if took := time.Since(start); took > 900*time.Millisecond {
+			t.Errorf("both climbed after %v, want well under a second", took)
+		}
+	})
+}
+
 func TestSoleLockKeepsOthersOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reg := &cell{}

@@ -123,7 +123,7 @@ func (k *keeper) step(ctx context.Context, in *intent) error {
 		p = k.plan(in)
 	}
 	if p.held != nil || !p.swap {
-		k.c.publish(outcome{attempt: in.attempt, held: p.held})
+		k.c.publish(p.outcome(in))
 	}
 	if !p.swap {
 		return nil
@@ -278,7 +278,7 @@ func (k *keeper) swap(ctx context.Context, in *intent, p plan) error {
 		if err := k.adopt(k.sent); err != nil {
 			return err
 		}
-		k.c.publish(outcome{attempt: in.attempt, held: p.held})
+		k.c.publish(p.outcome(in))
 		return nil
 	case errors.Is(err, ErrConflict):
 		k.known = nil

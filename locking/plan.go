@@ -12,6 +12,11 @@ type plan struct {
 	next   Record
 	answer Answer
 	held   *HeldError // who is in the way of what the places want
+	futile bool       // see outcome
+}
+
+func (p *plan) outcome(in *intent) outcome {
+	return outcome{attempt: in.attempt, held: p.held, futile: p.futile}
 }
 
 // plan decides what to ask of the record.
@@ -27,7 +32,9 @@ func (k *keeper) plan(in *intent) plan {
 	})
 	p := plan{next: next, answer: answer}
 	if !answer.Granted() {
-		p.held = heldBy(answer.Blocker, target, next.Epoch)
+		b := answer.Blocker
+		p.held = heldBy(b, target, next.Epoch)
+		p.futile = b.Level > None && b.Wants == Exclusive && next.index(b.Holder.ID) < next.index(self.ID)
 	}
 	p.swap = k.worthIt(in, &p)
 	in.again = in.want > target
