@@ -338,11 +338,13 @@ func TestLostReplyIsNeitherHeldNorLost(t *testing.T) {
 func TestOneOfTwoClimbersLetsGoAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reg := &cell{}
+		readers := []Lock{newLock(t, open(t, reg, Options{})), newLock(t, open(t, reg, Options{}))}
+		for _, l := range readers {
+			must(t, l.Lock(t.Context(), Shared, nil))
+		}
 		var wg sync.WaitGroup
 		start := time.Now()
-		for range 2 {
-			l := newLock(t, open(t, reg, Options{}))
-			must(t, l.Lock(t.Context(), Shared, nil))
+		for _, l := range readers {
 			wg.Go(func() {
 				for {
 					err := l.Lock(t.Context(), Exclusive, patient(time.Minute))
