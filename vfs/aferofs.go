@@ -40,8 +40,11 @@ func (a aferoFS) access(name string, flag sqlitevfs.AccessFlag) error {
 
 func (a aferoFS) syncDir(dir string) error {
 	d, err := a.Open(dir)
-	if err != nil {
+	if errors.Is(err, fs.ErrPermission) {
 		return nil // as in hostFS
+	}
+	if err != nil {
+		return err
 	}
 	defer d.Close()
 	return d.Sync()

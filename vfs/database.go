@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 
 	"github.com/holdfastdb/holdfast/locking"
+	"github.com/spf13/afero"
 )
 
 // A database is what all connections of this process to one file share.
@@ -192,5 +193,14 @@ func (d *database) close() error {
 	if d.content.Load() == nil {
 		return nil
 	}
-	return d.current().Close()
+	if err := d.current().Close(); !isClosed(err) { // reopen may have failed half-way
+		return err
+	}
+	return nil
+}
+
+// isClosed reports whether err says that a file was closed before. Not all of afero
+// uses the error of package fs.
+func isClosed(err error) bool {
+	return errors.Is(err, fs.ErrClosed) || errors.Is(err, afero.ErrFileClosed)
 }

@@ -33,10 +33,11 @@ func (hostFS) syncDir(dir string) error {
 		return nil
 	}
 	d, err := os.Open(dir)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil // it may be searched, but not read: SQLite's own VFS goes on as well
+	}
 	if err != nil {
-		// A directory that may be searched but not read cannot be synced.
-		// SQLite's own VFS goes on as well.
-		return nil
+		return err
 	}
 	defer d.Close()
 	if err := syncFile(d, durable); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, syscall.EINVAL) {
