@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -68,9 +67,7 @@ func message(err error) string {
 	case errors.Is(err, shell.ErrFailed), errors.Is(err, shell.ErrOutput), errors.Is(err, syscall.EPIPE):
 		return ""
 	}
-	text := strings.TrimSpace(err.Error())
-	text = strings.ReplaceAll(text, "\n", "; ")
-	return strings.TrimPrefix(text, "holdfast: ")
+	return shell.Explain(err)
 }
 
 // warnings logs what a person at a terminal should know.
@@ -91,21 +88,24 @@ func warnings(w io.Writer) *slog.Logger {
 func rootCommand(line *commandLine) (root *cobra.Command, started *bool) {
 	started = new(bool)
 	root = &cobra.Command{
-		Use:   "holdfast",
+		Use:   "holdfast COMMAND",
 		Short: "SQLite databases shared between processes and hosts",
 		Long: `SQLite databases shared between processes and hosts.
 
 A database is named by its path or by a data source name (file:...). Which lock
 guards it is chosen by --lock, by the lock parameter of the name, or else by the
 environment variable HOLDFAST_LOCK; the default suits the file system.`,
-		Example:           "  holdfast shell app.db\n  holdfast status app.db\n  holdfast demo",
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		Args:              noSuchCommand,
-		PersistentPreRun:  func(*cobra.Command, []string) { *started = true },
-		RunE:              func(cmd *cobra.Command, _ []string) error { return noCommand(cmd) },
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
+		Example:               "  holdfast shell app.db\n  holdfast status app.db\n  holdfast demo",
+		SilenceErrors:         true,
+		SilenceUsage:          true,
+		Args:                  noSuchCommand,
+		PersistentPreRun:      func(*cobra.Command, []string) { *started = true },
+		RunE:                  func(cmd *cobra.Command, _ []string) error { return noCommand(cmd) },
+		DisableFlagsInUseLine: true,
 	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w: %s --help lists the flags", err, cmd.CommandPath())
+	})
 	root.PersistentFlags().StringVar(&line.lock, "lock", "", "URL of the lock: auto, flock, leasefile, leasefile:///dir")
 	root.PersistentFlags().StringVar(&line.ttl, "ttl", "", "how long a lease outlives the silence of its holder (default 15s)")
 	root.AddCommand(shellCommand(line), statusCommand(line), demoCommand(line), writerCommand(line), versionCommand(line))

@@ -1,8 +1,9 @@
 // Package dump writes a SQLite database as SQL that any SQLite shell can load.
 //
 // Loading it into an empty database gives the same schema, in the same order, and
-// the same values with the same storage classes. Not kept are what no program
-// should rely on: hidden rowids, the page size and free pages.
+// the same values with the same storage classes. Not kept is what no program
+// should rely on: hidden rowids, the page size, free pages, and the samples of
+// ANALYZE, for which some builds of SQLite have no table.
 package dump
 
 import (
@@ -29,8 +30,12 @@ type dumper struct {
 // in bounded memory. If it fails, what was written rolls itself back when loaded.
 func Write(w io.Writer, conn *sqlite3.Conn, patterns ...string) (err error) {
 	d := &dumper{w: w, conn: conn}
-	point := conn.Savepoint()
-	defer point.Release(&err)
+	// A savepoint works inside a transaction too. (go-sqlite3's own type panics if
+	// the database is damaged.)
+	if err := conn.Exec(`SAVEPOINT holdfast_dump`); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Exec(`RELEASE holdfast_dump`)) }()
 	if err := d.head(len(patterns) == 0); err != nil {
 		return err
 	}
@@ -116,14 +121,14 @@ func (d *dumper) table(name, sql string) error {
 	switch {
 	case name == "sqlite_sequence":
 		sql = "DELETE FROM sqlite_sequence;\n" // AUTOINCREMENT made it
-	case strings.HasPrefix(name, "sqlite_stat"):
-		sql = "ANALYZE sqlite_schema;\n"
+	case name == "sqlite_stat1":
+		sql = "ANALYZE sqlite_schema;\n" // makes it, without rows
 	case strings.HasPrefix(name, "sqlite_"):
 		return nil
 	case isVirtual(sql):
 		return d.virtual(name, sql)
 	default:
-		sql = ifNotExists(sql) + ";\n"
+		sql += ";\n"
 	}
 	if err := d.print("%s", sql); err != nil {
 		return err
@@ -134,16 +139,6 @@ func (d *dumper) table(name, sql string) error {
 func isVirtual(sql string) bool {
 	words := sqltext.FirstWords(sql, 2)
 	return len(words) == 2 && words[0] == "CREATE" && words[1] == "VIRTUAL"
-}
-
-// ifNotExists: a table that is named in quotes may be the shadow of a virtual
-// table, which loading can have made already.
-func ifNotExists(sql string) string {
-	const create = "CREATE TABLE "
-	if rest, ok := strings.CutPrefix(sql, create); ok && strings.IndexAny(rest, `'"`) == 0 {
-		return create + "IF NOT EXISTS " + rest
-	}
-	return sql
 }
 
 // virtual writes a virtual table into the schema as it stands. Its content lies in
@@ -175,7 +170,7 @@ func (d *dumper) rows(table string) error {
 			for i := range values {
 				values[i] = render.Column(stmt, i)
 			}
-			return d.print("INSERT INTO %s VALUES(%s);\n", sqltext.Name(table), render.Literals(values))
+			return d.print("INSERT INTO %s VALUES(%s);\n", sqltext.Name(table), literals(values))
 		})
 }
 

@@ -33,9 +33,11 @@ func importFile(sh *Shell, _ context.Context, args []string) (err error) {
 			return fmt.Errorf("import %s: skip: %w", args[0], err)
 		}
 	}
-	point := sh.session.raw.Savepoint()
-	defer point.Release(&err)
-	n, err := sh.importRows(r, args[1])
+	n := 0
+	err = sh.session.allOrNothing(func() error {
+		n, err = sh.importRows(r, args[1])
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("import %s: nothing was imported: %w", args[0], err)
 	}

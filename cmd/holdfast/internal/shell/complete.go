@@ -28,16 +28,23 @@ func (sh *Shell) complete(ctx context.Context, text string) Candidates {
 	start := wordStart(text, len(text))
 	word := text[start:]
 	if head := text[:start]; strings.HasSuffix(head, ".") {
-		table := head[wordStart(head, len(head)-1) : len(head)-1]
-		return Candidates{Start: start, Values: withPrefix(sh.columns(ctx, table), word)}
+		start = wordStart(head, len(head)-1)
+		table := head[start : len(head)-1]
+		values := withPrefix(sh.columns(ctx, table), word)
+		for i, column := range values {
+			values[i] = table + "." + column
+		}
+		return Candidates{Start: start, Values: values}
 	}
-	var values []string
-	if word != "" {
-		values = append(withPrefix(sqltext.Keywords, word), withPrefix(sh.columns(ctx, ""), word)...)
+	if wantsTable(text[:start]) {
+		return Candidates{Start: start, Values: withPrefix(sh.tableNames(ctx), word)}
 	}
-	if word != "" || wantsTable(text) {
-		values = append(values, withPrefix(sh.tableNames(ctx), word)...)
+	if word == "" {
+		return Candidates{} // everything
 	}
+	values := withPrefix(sqltext.Keywords, word)
+	values = append(values, withPrefix(sh.columns(ctx, ""), word)...)
+	values = append(values, withPrefix(sh.tableNames(ctx), word)...)
 	slices.Sort(values)
 	return Candidates{Start: start, Values: slices.Compact(values)}
 }
@@ -51,11 +58,11 @@ func wordStart(text string, end int) int {
 
 // wantsTable reports whether a table must follow.
 func wantsTable(text string) bool {
-	last := strings.Fields(text)
-	if len(last) == 0 {
+	words := strings.Fields(text)
+	if len(words) == 0 {
 		return false
 	}
-	return slices.Contains([]string{"FROM", "JOIN", "INTO", "UPDATE", "TABLE"}, strings.ToUpper(last[len(last)-1]))
+	return slices.Contains([]string{"FROM", "JOIN", "INTO", "UPDATE", "TABLE"}, strings.ToUpper(words[len(words)-1]))
 }
 
 // withPrefix returns those values that begin with prefix, in any case. Keywords

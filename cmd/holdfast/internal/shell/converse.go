@@ -21,6 +21,7 @@ func (sh *Shell) converse(ctx context.Context) error {
 		text, err := sh.opts.Editor.Read(ctx, prompt, more, whole)
 		switch {
 		case err == nil:
+			sh.forgetInterrupts()
 			sh.answer(ctx, text)
 		case errors.Is(err, ErrInterrupt):
 		case err == io.EOF:
@@ -35,6 +36,17 @@ func (sh *Shell) converse(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// forgetInterrupts drops those that came while nothing ran.
+func (sh *Shell) forgetInterrupts() {
+	for {
+		select {
+		case <-sh.opts.Interrupts:
+		default:
+			return
+		}
+	}
 }
 
 // answer runs what was typed, which may be several inputs if it was pasted.

@@ -9,11 +9,11 @@ import (
 	"github.com/holdfastdb/holdfast/locking"
 )
 
-// explain is an error in one line for people: what SQLite says without its
+// Explain is an error in one line for people: what SQLite says without its
 // general part where a particular one follows, and a remedy where there is one.
-func explain(err error) string {
+func Explain(err error) string {
 	text := strings.ReplaceAll(err.Error(), "\n", "; ")
-	for _, general := range []string{"holdfast: ", "sqlite3: ", "SQL logic error: ", "constraint failed: "} {
+	for _, general := range []string{"holdfast: ", "sqlite3: ", "SQL logic error: ", "constraint failed: ", "unable to open database file: ", "vfs: "} {
 		text = strings.TrimPrefix(text, general)
 	}
 	switch {

@@ -18,7 +18,14 @@ type lineEditor struct {
 func NewLineEditor() Editor {
 	rl := readline.NewShell()
 	rl.History.Add("history", loadHistory(historyPath()))
-	rl.Config.Set("completion-ignore-case", true)
+	for _, name := range []string{"completion-ignore-case", "menu-complete-display-prefix", "multiline-column"} {
+		rl.Config.Set(name, true)
+	}
+	for keymap, binds := range rl.Config.Binds {
+		if binds["\t"].Action == "complete" { // which shows no list
+			rl.Config.Bind(keymap, "\t", "menu-complete", false)
+		}
+	}
 	return &lineEditor{rl}
 }
 
@@ -29,11 +36,15 @@ func (e *lineEditor) SetCompleter(f func(text string) Candidates) {
 		if !isASCII(text[found.Start:]) {
 			return readline.Completions{} // it counts the characters of a word in bytes
 		}
-		values := readline.CompleteValues(found.Values...)
-		values.PREFIX = text[found.Start:]
-		if found.Open {
-			values = values.NoSpace()
+		list := make([]readline.Completion, len(found.Values))
+		for i, value := range found.Values {
+			list[i] = readline.Completion{Value: value, Display: value}
 		}
+		if len(list) == 1 && !found.Open {
+			list[0].Value += " "
+		}
+		values := readline.CompleteRaw(list)
+		values.PREFIX = text[found.Start:]
 		return values
 	}
 }

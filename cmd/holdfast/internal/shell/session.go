@@ -213,6 +213,19 @@ func (s *session) strings(sql string, args ...string) ([]string, error) {
 	return all, err
 }
 
+// allOrNothing undoes what f did if it fails, inside a transaction or not.
+func (s *session) allOrNothing(f func() error) error {
+	if err := s.exec(`SAVEPOINT holdfast_shell`); err != nil {
+		return err
+	}
+	err := vfs.Explain(s.raw, f())
+	if err != nil {
+		s.raw.SetInterrupt(context.Background())
+		err = errors.Join(err, s.exec(`ROLLBACK TO holdfast_shell`))
+	}
+	return errors.Join(err, s.exec(`RELEASE holdfast_shell`))
+}
+
 // roundOff rolls an open transaction back, which is an error.
 func (s *session) roundOff() error {
 	if !s.inTransaction() {

@@ -162,5 +162,8 @@ func (sh *Shell) fail(line int, err error) {
 	if len(where) > 0 {
 		prefix += strings.Join(where, ", ") + ": "
 	}
-	fmt.Fprintln(sh.opts.Err, prefix+explain(err))
+	if sh.interrupted.Load() && sh.opts.Editor != nil {
+		prefix = "\n" + prefix // the terminal has just shown ^C
+	}
+	fmt.Fprintln(sh.opts.Err, prefix+Explain(err))
 }
