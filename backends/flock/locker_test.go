@@ -134,6 +134,20 @@ func TestCloseGivesUp(t *testing.T) {
 	}
 }
 
+func TestCloseForgets(t *testing.T) {
+	l := newLocker(t, newDatabase(t)).(*locker)
+	for range 100 {
+		k := newLock(t, l)
+		climb(t, k, way[exclusive]...)
+		if err := k.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(l.locks); n != 0 {
+		t.Errorf("%d locks are kept after they were closed", n)
+	}
+}
+
 func TestCloseEndsWait(t *testing.T) {
 	database := newDatabase(t)
 	synctest.Test(t, func(t *testing.T) {

@@ -3,6 +3,7 @@ package flock
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"os"
 	"strconv"
@@ -45,7 +46,7 @@ func identify(file *os.File) (inode, error) {
 }
 
 func inodeNumber(file *os.File) (string, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", file.Fd()))
+	text, err := os.ReadFile(fdinfo(os.Getpid()) + strconv.Itoa(int(file.Fd())))
 	if err != nil {
 		return "", err
 	}
@@ -71,29 +72,25 @@ func procIsOurs() bool {
 // table returns the locks on the file that the kernel shows to everybody.
 func (in inode) table() ([]kernelLock, error) { return in.read("/proc/locks", "") }
 
-// of returns the locks on the file that a process holds, leaving out one of its
-// descriptors. Those of other users show nothing.
-func (in inode) of(pid int, but *os.File) []kernelLock {
-	dir := fmt.Sprintf("/proc/%d/fdinfo/", pid)
-	names, err := readNames(dir)
-	if err != nil {
-		return nil
-	}
-	skip := ""
-	if but != nil && pid == os.Getpid() {
-		skip = strconv.Itoa(int(but.Fd()))
-	}
-	var all []kernelLock
-	for _, name := range names {
-		if name == skip {
-			continue
+// descriptors yields the locks on the file that a process holds, by the files in
+// which /proc tells of its descriptors. Those of other users tell nothing.
+func (in inode) descriptors(pid int) iter.Seq2[string, []kernelLock] {
+	return func(yield func(string, []kernelLock) bool) {
+		dir := fdinfo(pid)
+		names, err := readNames(dir)
+		if err != nil {
+			return
 		}
-		if locks, err := in.read(dir+name, "lock:"); err == nil {
-			all = append(all, locks...)
+		for _, name := range names {
+			locks, err := in.read(dir+name, "lock:")
+			if err == nil && len(locks) > 0 && !yield(dir+name, locks) {
+				return
+			}
 		}
 	}
-	return all
 }
+
+func fdinfo(pid int) string { return fmt.Sprintf("/proc/%d/fdinfo/", pid) }
 
 func readNames(dir string) ([]string, error) {
 	d, err := os.Open(dir)

@@ -3,6 +3,7 @@ package flock
 import (
 	"context"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 
@@ -15,54 +16,63 @@ import (
 // and a program may try again often. So no more than a part of the time goes to it.
 type search struct {
 	mu    sync.Mutex
-	last  int           // whom it found last; guarded by mu
-	began time.Time     // when it last looked through all; guarded by mu
-	took  time.Duration // that took; guarded by mu
+	in    inode         // guarded by mu, as all that follows
+	pid   int           // whom it found last
+	path  string        // where /proc told of it
+	began time.Time     // when it last looked through all
+	took  time.Duration // that took
 }
 
 // searchPart is how many times as long as it took a search waits for the next.
 const searchPart = 20
 
-// blocker returns the process that has the level of t, and its highest one. If it
-// finds none it returns t itself: the process is another user's, or in another
-// container, or gone by now.
+// blocker returns the process that has the level of t by another descriptor than
+// file. If it finds none it returns t itself: the process is another user's, or in
+// another container, or gone by now.
 func (s *search) blocker(file *os.File, t tenant) tenant {
-	in, err := identify(file)
-	if err != nil {
-		return t
-	}
-	s.mu.Lock()
-	last, began, due := s.last, time.Now(), time.Since(s.began) >= searchPart*s.took
-	s.mu.Unlock()
-	found, ok := in.find([]int{last}, file, t.level)
-	if !ok && due {
-		found, ok = in.find(processes(), file, t.level)
-		s.mu.Lock()
-		s.began, s.took = began, time.Since(began)
-		s.mu.Unlock()
-	}
-	if !ok {
-		return t
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.last = found.pid
+	if s.in == "" {
+		in, err := identify(file)
+		if err != nil {
+			return t
+		}
+		s.in = in
+	}
+	own := fdinfo(os.Getpid()) + strconv.Itoa(int(file.Fd()))
+	if locks, err := s.in.read(s.path, "lock:"); err == nil && s.path != own {
+		if level := highest(locks); level >= t.level {
+			return tenant{pid: s.pid, level: level}
+		}
+	}
+	began := time.Now()
+	if began.Sub(s.began) < searchPart*s.took {
+		return t
+	}
+	found := s.through(processes(), own, t)
+	s.began, s.took = began, time.Since(began)
 	return found
 }
 
-// find returns the first of the processes that has a level, leaving out one
-// descriptor of ours.
-func (in inode) find(pids []int, but *os.File, level locking.Level) (tenant, bool) {
+// through looks through the descriptors of processes, except one.
+func (s *search) through(pids []int, except string, t tenant) tenant {
 	for _, pid := range pids {
-		t := tenant{pid: pid}
-		for _, lk := range in.of(pid, but) {
-			t.level = max(t.level, lk.level())
-		}
-		if t.level >= level {
-			return t, true
+		for path, locks := range s.in.descriptors(pid) {
+			if level := highest(locks); level >= t.level && path != except {
+				s.pid, s.path = pid, path
+				return tenant{pid: pid, level: level}
+			}
 		}
 	}
-	return tenant{}, false
+	return t
+}
+
+func highest(locks []kernelLock) locking.Level {
+	level := locking.None
+	for _, lk := range locks {
+		level = max(level, lk.level())
+	}
+	return level
 }
 
 // survey returns the processes that hold a level. The kernel shows all locks to
@@ -88,9 +98,11 @@ func (l *locker) survey(ctx context.Context, file *os.File) ([]tenant, []string,
 			if ctx.Err() != nil {
 				return nil, nil, context.Cause(ctx)
 			}
-			for _, lk := range in.of(pid, nil) {
-				note(pid, lk)
-				unowned[lk]--
+			for _, locks := range in.descriptors(pid) {
+				for _, lk := range locks {
+					note(pid, lk)
+					unowned[lk]--
+				}
 			}
 		}
 	}

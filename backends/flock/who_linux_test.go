@@ -200,3 +200,25 @@ func TestSearchIsRationed(t *testing.T) {
 	l.search.began, l.search.took = time.Now(), time.Hour
 	wantHeldBy(t, k.Lock(context.Background(), shared, nil), l, c, exclusive, shared)
 }
+
+func TestOwnConnectionNeedsNoSearch(t *testing.T) {
+	l := newLocker(t, newDatabase(t)).(*locker)
+	climb(t, newLock(t, l), way[exclusive]...)
+	err := newLock(t, l).Lock(context.Background(), shared, nil)
+	wantHeld(t, errors.Unwrap(err), locking.HeldError{Holder: l.self, Level: exclusive, Wanted: shared})
+	if !l.search.began.IsZero() {
+		t.Error("a search for what is known")
+	}
+}
+
+// A climb to EXCLUSIVE is not in its own way.
+func TestSearchSkipsItself(t *testing.T) {
+	database := newDatabase(t)
+	l := newLocker(t, database).(*locker)
+	k, c := newLock(t, l), startChild(t, "ours", database)
+	if err := c.do("SHARED"); err != nil {
+		t.Fatal(err)
+	}
+	climb(t, k, shared, reserved)
+	wantHeldBy(t, k.Lock(context.Background(), exclusive, nil), l, c, shared, exclusive)
+}
