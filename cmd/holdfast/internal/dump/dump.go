@@ -180,7 +180,7 @@ func (d *dumper) each(sql string, args []string, row func(*sqlite3.Stmt) error) 
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, stmt.Close()) }()
+	defer stmt.Close() // its error is the one that Err told
 	for i, arg := range args {
 		if err := stmt.BindText(i+1, arg); err != nil {
 			return err

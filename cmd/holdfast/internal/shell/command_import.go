@@ -86,7 +86,7 @@ func (sh *Shell) importRows(r *csv.Reader, table string) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, insert.Close()) }()
+	defer insert.Close() // its error is the one that Err told
 	for ; ; n++ {
 		row, err := r.Read()
 		if err == io.EOF {

@@ -91,7 +91,7 @@ func (sh *Shell) statement(text string) (rest string, err error) {
 	if err != nil || stmt == nil {
 		return rest, err
 	}
-	defer func() { err = errors.Join(err, stmt.Close()) }()
+	defer stmt.Close() // its error is the one that Err told
 	if err := sh.show(stmt); err != nil {
 		return rest, err
 	}

@@ -91,7 +91,7 @@ func (s *session) settle() error {
 		return nil
 	}
 	s.raw.SetInterrupt(context.Background())
-	if !s.lost() && (s.keep || s.inTransaction() || s.hasOwnTables()) {
+	if !s.lost() && (s.keep || s.inTransaction()) {
 		return nil
 	}
 	conn := s.conn
@@ -111,21 +111,14 @@ func (s *session) lost() bool {
 
 func (s *session) inTransaction() bool { return s.conn != nil && !s.raw.GetAutocommit() }
 
-// hasOwnTables reports whether there are temporary tables.
-func (s *session) hasOwnTables() bool {
-	stmt, _, err := s.raw.Prepare(`SELECT 1 FROM temp.sqlite_schema LIMIT 1`)
-	if err != nil {
-		return true
-	}
-	defer stmt.Close()
-	return stmt.Step()
-}
-
 // note is called before each statement. Some give the connection a state that
-// another one would not have.
+// another one would not have; it does not matter if others are taken for such.
 func (s *session) note(sql string) {
-	switch words := sqltext.FirstWords(sql, 1); {
+	words := sqltext.FirstWords(sql, 1)
+	switch {
 	case slices.Contains(words, "PRAGMA"), slices.Contains(words, "ATTACH"):
+		s.keep = true
+	case slices.Contains(words, "CREATE") && strings.Contains(strings.ToUpper(sql), "TEMP"):
 		s.keep = true
 	}
 }
@@ -189,7 +182,7 @@ func (s *session) query(sql string, row func(*sqlite3.Stmt) error, args ...strin
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, stmt.Close()) }()
+	defer stmt.Close() // its error is the one that Err told
 	for i, arg := range args {
 		if err := stmt.BindText(i+1, arg); err != nil {
 			return err
