@@ -145,7 +145,7 @@ func (k *keeper) look(ctx context.Context, in *intent) (looked bool, err error) 
 	defer cancel()
 	value, version, err := k.c.reg.Read(op)
 	if err != nil {
-		return false, fmt.Errorf("locking: read %s: %w", k.c.name(), err)
+		return false, err // the backend says where and what
 	}
 	record, err := DecodeRecord(value)
 	if err != nil {
@@ -287,7 +287,7 @@ func (k *keeper) swap(ctx context.Context, in *intent, p plan) error {
 	}
 	// Whatever else it says, the swap may have taken effect, or may yet.
 	k.known, k.pending = nil, w
-	return fmt.Errorf("locking: swap %s: %w", k.c.name(), err)
+	return err
 }
 
 // undo lifts a limit that was set for a step down that did not happen.
