@@ -157,7 +157,9 @@ func (d *database) begin(ctx context.Context, flags sqlitevfs.OpenFlag) (writes 
 	if d.locker, err = d.vfs.open(ctx, d.path, d.params); err != nil {
 		return false, err
 	}
-	d.leased = leased(d.locker.Grade())
+	if d.leased = leased(d.locker.Grade()); d.leased {
+		d.vfs.leased.Store(true)
+	}
 	if missing {
 		d.created.Store(true)
 		writes, err = d.reach(flag, d.perm)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/holdfastdb/holdfast/locking"
 	"github.com/ncruces/go-sqlite3"
@@ -25,8 +26,9 @@ type Opener func(ctx context.Context, path string, params url.Values) (locking.L
 // A VFS opens databases for SQLite. Register it with go-sqlite3's vfs.Register.
 // It is safe for concurrent use.
 type VFS struct {
-	files fileSystem
-	open  Opener
+	files  fileSystem
+	open   Opener
+	leased atomic.Bool // some database was on a lease: without one nothing is known of side files
 
 	mu        sync.Mutex
 	databases map[string]*database // by path; guarded by mu
@@ -124,15 +126,22 @@ var sides = []string{"-journal", "-wal"}
 func (v *VFS) ofSide(name string) (d *database, side string) {
 	for _, side := range sides {
 		if path, ok := strings.CutSuffix(name, side); ok {
-			v.mu.Lock()
-			defer v.mu.Unlock()
-			return v.databases[path], side
+			return v.opened(path), side
 		}
 	}
 	return nil, ""
 }
 
+func (v *VFS) opened(path string) *database {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.databases[path]
+}
+
 func (v *VFS) knows(name string) (exists, certain bool) {
+	if !v.leased.Load() { // every read transaction asks twice
+		return false, false
+	}
 	d, side := v.ofSide(name)
 	if d == nil {
 		return false, false
