@@ -12,6 +12,7 @@ import (
 
 // However a statement comes to wait for a lock, the end of its context ends it.
 func TestDeadlineEndsTheWaitForALock(t *testing.T) {
+	t.Parallel()
 	path, o := lease(t, "_pragma", "busy_timeout(60000)")
 	holder := elsewhere(t, path, o)
 	exec(t, holder, `CREATE TABLE t (x)`)
@@ -93,6 +94,7 @@ func TestDeadlineEndsTheWaitForALock(t *testing.T) {
 }
 
 func TestCancelInTheMiddleOfAQuery(t *testing.T) {
+	t.Parallel()
 	path, o := lease(t)
 	db := open(t, path, o)
 	cause := errors.New("the user closed the window")

@@ -43,6 +43,7 @@ func TestSourceIsReadAsSQLiteDoes(t *testing.T) {
 		{name: "parameter without a value", dsn: "file:x?immutable", path: "x", params: url.Values{"immutable": {""}}},
 		{name: "plus in a parameter of SQLite", dsn: "file:x?lock=a+b", path: "x", params: url.Values{"lock": {"a+b"}}},
 		{name: "plus in a parameter of go-sqlite3", dsn: "file:x?_timefmt=a+b", path: "x", params: url.Values{"_timefmt": {"a b"}}},
+		{name: "space in a parameter of SQLite", dsn: "file:x?lock=a%20b", path: "x", params: url.Values{"lock": {"a b"}}},
 		{name: "semicolon in a parameter", dsn: "file:x?_pragma=a;b", path: "x", params: url.Values{"_pragma": {"a;b"}}},
 		{name: "order of pragmas", dsn: "file:x?_pragma=b&mode=rw&_pragma=a", path: "x", params: url.Values{"_pragma": {"b", "a"}, "mode": {"rw"}}},
 		{name: "URL as a parameter", dsn: "file:x?lock=leasefile:///o/d%3fx%3d1%26y=2", path: "x", params: url.Values{"lock": {"leasefile:///o/d?x=1&y=2"}}},

@@ -29,6 +29,7 @@ func begin(t testing.TB, db *sql.DB, statement string) *sql.Tx {
 }
 
 func TestBusyNamesTheHolder(t *testing.T) {
+	t.Parallel()
 	path, o := lease(t, "_pragma", "busy_timeout(1000)")
 	holder, waiter := elsewhere(t, path, o), elsewhere(t, path, o)
 	exec(t, holder, `CREATE TABLE t (x)`)
@@ -62,6 +63,7 @@ func TestBusyNamesTheHolder(t *testing.T) {
 
 // The holder is named wherever BUSY comes up, and within one process as well.
 func TestBusyEverywhere(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, held string
 		remote     bool
@@ -121,6 +123,7 @@ func TestBusyEverywhere(t *testing.T) {
 
 // A pragma of the data source name may have to wait as well.
 func TestBusyAtOpen(t *testing.T) {
+	t.Parallel()
 	path, o := lease(t)
 	holder := elsewhere(t, path, o)
 	exec(t, holder, `CREATE TABLE t (x)`)
@@ -137,6 +140,7 @@ func second[T any](_ T, err error) error { return err }
 
 // The causes of earlier errors are not told again.
 func TestOldCausesAreForgotten(t *testing.T) {
+	t.Parallel()
 	path, o := lease(t, "_pragma", "busy_timeout(50)")
 	holder, db := elsewhere(t, path, o), elsewhere(t, path, o)
 	db.SetMaxOpenConns(1)
@@ -148,16 +152,21 @@ func TestOldCausesAreForgotten(t *testing.T) {
 	if _, err := db.Exec(`syntax error`); err == nil || errors.Is(err, ErrHeld) {
 		t.Errorf("another error: %v", err)
 	}
+	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := db.ExecContext(short, `INSERT INTO t VALUES (1)`); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("until a deadline: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(30*time.Millisecond, cancel)
+	_, err := db.ExecContext(ctx, `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT count(*) FROM n`)
+	if !errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrHeld) {
+		t.Errorf("cancelled: %v", err)
+	}
 	if err := tx.Commit(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := db.Exec(`INSERT INTO t VALUES (1)`); !errors.Is(err, sqlite3.CONSTRAINT_UNIQUE) || errors.Is(err, ErrHeld) {
 		t.Errorf("afterwards: %v", err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(30*time.Millisecond, cancel)
-	_, err := db.ExecContext(ctx, `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT count(*) FROM n`)
-	if !errors.Is(err, context.Canceled) || errors.Is(err, ErrHeld) {
-		t.Errorf("cancelled: %v", err)
 	}
 }

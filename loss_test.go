@@ -2,6 +2,7 @@ package holdfast
 
 import (
 	"errors"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,4 +74,30 @@ func TestLossOfAnIdleConnection(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An attached database that is lost makes the connection leave the pool as well.
+func TestLossOfAnAttachedDatabase(t *testing.T) {
+	path, o := lease(t, "_pragma", "busy_timeout(30000)")
+	other := filepath.Join(filepath.Dir(path), "other.db")
+	connections := 0
+	o.Init = func(c *sqlite3.Conn) error {
+		connections++
+		return c.Exec(`ATTACH 'file:` + other + `?lock=cell' AS other`)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		db := open(t, path, o)
+		exec(t, db, `CREATE TABLE other.t (x)`)
+		tx := begin(t, db, `INSERT INTO other.t VALUES (1)`)
+		cellOf(other).cut.Store(true)
+		time.Sleep(time.Minute)
+		if err := tx.Commit(); !errors.Is(err, ErrLost) {
+			t.Errorf("commit after the loss: %v", err)
+		}
+		cellOf(other).cut.Store(false)
+		exec(t, db, `INSERT INTO other.t VALUES (2)`)
+		if n := query[int](t, db, `SELECT sum(x) FROM other.t`); n != 2 || connections != 2 {
+			t.Errorf("sum is %d after %d connections, want 2 after 2", n, connections)
+		}
+	})
 }

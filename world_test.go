@@ -74,32 +74,6 @@ func TestAttachedAndRawConnectionsHaveLocks(t *testing.T) {
 	}
 }
 
-// An attached database that is lost makes the connection leave the pool as well.
-func TestLossOfAnAttachedDatabase(t *testing.T) {
-	path, o := lease(t, "_pragma", "busy_timeout(5000)")
-	o.Params.Set("ttl", "500ms")
-	other := filepath.Join(filepath.Dir(path), "other.db")
-	connections := 0
-	o.Init = func(c *sqlite3.Conn) error {
-		connections++
-		return c.Exec(`ATTACH 'file:` + other + `?lock=cell&ttl=500ms' AS other`)
-	}
-	db := open(t, path, o)
-	exec(t, db, `CREATE TABLE other.t (x)`)
-	tx := begin(t, db, `INSERT INTO other.t VALUES (1)`)
-	cellOf(other).cut.Store(true)
-	f := func() error { _, err := tx.Exec(`INSERT INTO other.t VALUES (1)`); return err }
-	for f() == nil {
-		// until the lease has run out
-	}
-	cellOf(other).cut.Store(false)
-	tx.Rollback()
-	exec(t, db, `INSERT INTO other.t VALUES (2)`)
-	if n := query[int](t, db, `SELECT sum(x) FROM other.t`); n != 2 || connections < 2 {
-		t.Errorf("sum is %d after %d connections, want 2 after 2", n, connections)
-	}
-}
-
 // Another file system is a VFS of its own, for as long as a connection needs it.
 func TestPrivateFileSystem(t *testing.T) {
 	fs := afero.NewMemMapFs()
@@ -217,6 +191,7 @@ func TestStatusOfALease(t *testing.T) {
 // Many goroutines in two processes, on each kind of lock: nothing is lost, and
 // nobody gives up.
 func TestPools(t *testing.T) {
+	t.Parallel()
 	const processes, workers, rounds = 2, 6, 25
 	for _, lock := range []string{"flock", "leasefile"} {
 		t.Run(lock, func(t *testing.T) {

@@ -3,10 +3,13 @@ package holdfast
 import (
 	"database/sql"
 	"errors"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/ncruces/go-sqlite3"
 )
 
 // wal returns the path of a database in WAL mode, and options to open it.
@@ -21,6 +24,7 @@ func wal(t *testing.T) (string, Options) {
 }
 
 func TestIdleWALProcessYields(t *testing.T) {
+	t.Parallel()
 	path, o := wal(t)
 	idle, other := elsewhere(t, path, o), elsewhere(t, path, o)
 	idle.SetMaxIdleConns(3)
@@ -50,6 +54,7 @@ func TestIdleWALProcessYields(t *testing.T) {
 
 // A connection in use yields when it is put back.
 func TestWALConnectionInUseYieldsAfterwards(t *testing.T) {
+	t.Parallel()
 	path, o := wal(t)
 	busy, other := elsewhere(t, path, o), elsewhere(t, path, o)
 	tx := begin(t, busy, `INSERT INTO t VALUES (1)`)
@@ -74,8 +79,58 @@ func TestWALConnectionInUseYieldsAfterwards(t *testing.T) {
 	}
 }
 
+// So does one that has the asked database attached only.
+func TestConnectionWithAnAttachedWALDatabaseYields(t *testing.T) {
+	t.Parallel()
+	for _, main := range []string{filepath.Join(t.TempDir(), "main.db"), ":memory:"} {
+		path, o := wal(t)
+		holder := open(t, main, Options{Init: func(c *sqlite3.Conn) error {
+			return c.Exec(`ATTACH 'file:` + path + `?vfs=holdfast&lock=cell&poll=20ms' AS a`)
+		}})
+		exec(t, holder, `INSERT INTO a.t VALUES (1)`)
+		exec(t, elsewhere(t, path, o), `INSERT INTO t VALUES (2)`)
+		if n := query[int](t, holder, `SELECT count(*) FROM a.t`); n != 2 {
+			t.Errorf("%s: %d rows, want 2", main, n)
+		}
+	}
+}
+
+// database/sql may put back a connection that nobody used, and then take it out
+// without a word. It must not be closed while it is in use.
+func TestConnectionTakenOutWithoutAWordIsNotClosed(t *testing.T) {
+	t.Parallel()
+	path, o := wal(t)
+	connector, err := newConnector(path, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh, err := connector.Connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := fresh.(*conn)
+	defer c.Close()
+	if !c.IsValid() {
+		t.Fatal("a fresh connection is not valid")
+	}
+	use := func() {
+		t.Helper()
+		if _, err := c.ExecContext(t.Context(), `INSERT INTO t VALUES (1)`, nil); err != nil {
+			t.Error(err)
+		}
+	}
+	use()
+	c.met[0].yield()
+	use()
+	// Put back after that, it lies idle and gives way.
+	if c.IsValid() {
+		t.Error("it is asked for, and goes back into the pool")
+	}
+}
+
 // What a program began or fixed on purpose is not taken from it.
 func TestConnectionsThatDoNotYield(t *testing.T) {
+	t.Parallel()
 	for name, statement := range map[string]string{
 		"exclusive mode":           `PRAGMA locking_mode=exclusive; INSERT INTO t VALUES (1)`,
 		"transaction of one's own": `BEGIN; INSERT INTO t VALUES (1)`,
@@ -99,10 +154,11 @@ func TestConnectionsThatDoNotYield(t *testing.T) {
 
 // Two busy pools take turns, whatever happens to their connections meanwhile.
 func TestTwoWALProcessesTakeTurns(t *testing.T) {
+	t.Parallel()
 	path, o := wal(t)
 	var written atomic.Int64
 	var wg sync.WaitGroup
-	end := time.Now().Add(4 * time.Second)
+	end := time.Now().Add(2 * time.Second)
 	for range 2 {
 		db := elsewhere(t, path, o)
 		db.SetMaxOpenConns(3)
