@@ -89,34 +89,37 @@ func (l *locker) survey(ctx context.Context, file *os.File) ([]tenant, []string,
 			levels[pid] = level
 		}
 	}
-	unowned, err := in.unowned()
+	before, err := in.table()
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(unowned) > 0 {
-		for _, pid := range processes() {
-			if ctx.Err() != nil {
-				return nil, nil, context.Cause(ctx)
-			}
-			for _, locks := range in.descriptors(pid) {
-				for _, lk := range locks {
-					note(pid, lk)
-					unowned[lk]--
-				}
+	found := make(map[kernelLock]int)
+	for _, pid := range processes() {
+		if ctx.Err() != nil {
+			return nil, nil, context.Cause(ctx)
+		}
+		for _, locks := range in.descriptors(pid) {
+			for _, lk := range locks {
+				note(pid, lk)
+				found[lk]++
 			}
 		}
 	}
-	// What was let go meanwhile is nobody's any more.
-	still, err := in.table()
+	after, err := in.table()
 	if err != nil {
 		return nil, nil, err
 	}
-	var notes []string
-	for _, lk := range still {
-		switch {
-		case lk.pid != 0:
+	for _, lk := range after {
+		if lk.pid != 0 {
 			note(lk.pid, lk)
-		case unowned[lk] > 0:
+		}
+	}
+	var notes []string
+	first := ofFiles(before)
+	for lk, n := range ofFiles(after) {
+		// What was taken or let go meanwhile does not count. Nor does what is there
+		// once too often: a long table that changes while it is read repeats lines.
+		if min(n, first[lk]) > found[lk] {
 			note(0, lk)
 			notes = []string{"a holder runs as another user or in another container: root on the host sees which"}
 		}
@@ -128,14 +131,13 @@ func (l *locker) survey(ctx context.Context, file *os.File) ([]tenant, []string,
 	return tenants, notes, nil
 }
 
-// unowned counts the locks that belong to open files.
-func (in inode) unowned() (map[kernelLock]int, error) {
-	table, err := in.table()
+// ofFiles counts the locks that belong to open files.
+func ofFiles(table []kernelLock) map[kernelLock]int {
 	count := make(map[kernelLock]int)
 	for _, lk := range table {
 		if lk.pid == 0 {
 			count[lk]++
 		}
 	}
-	return count, err
+	return count
 }

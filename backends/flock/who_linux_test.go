@@ -1,6 +1,7 @@
 package flock
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -102,6 +104,43 @@ func TestPerProcessLocks(t *testing.T) {
 		wantStatus(t, l, locking.StatusEntry{Holder: by(l, c), Level: step.level})
 		err := lockErr(step.way...)
 		wantHeld(t, err, locking.HeldError{Holder: by(l, c), Level: step.level, Wanted: step.way[len(step.way)-1]})
+	}
+}
+
+// The very same bytes as SQLite, no fewer and no more.
+func TestSameBytesAsStock(t *testing.T) {
+	database := newDatabase(t)
+	newTable(t, database)
+	file, err := os.Open(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	in, err := identify(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := func(pid int) (all []kernelLock) {
+		for _, locks := range in.descriptors(pid) {
+			all = append(all, locks...)
+		}
+		slices.SortFunc(all, func(a, b kernelLock) int { return cmp.Compare(a.first, b.first) })
+		return all
+	}
+	k, c := newLock(t, newLocker(t, database)), startChild(t, "stock", database)
+	for level, sql := range map[locking.Level]string{
+		shared:    `BEGIN; SELECT * FROM t`,
+		reserved:  `BEGIN IMMEDIATE`,
+		exclusive: `BEGIN EXCLUSIVE`,
+	} {
+		wantDone(t, c, sql)
+		want := held(c.pid())
+		wantDone(t, c, `ROLLBACK`)
+		climb(t, k, way[level]...)
+		if got := held(os.Getpid()); !slices.Equal(got, want) || len(got) == 0 {
+			t.Errorf("locks at %v = %+v, want %+v as go-sqlite3", level, got, want)
+		}
+		climbDown(t, k, none)
 	}
 }
 
