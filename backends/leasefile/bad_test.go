@@ -132,9 +132,10 @@ func TestReadOnlyDirectory(t *testing.T) {
 			t.Errorf("read of a read-only register = %q, %v", value, err)
 		}
 		_, err := r.CompareAndSwap(t.Context(), version, nil)
-		checkLine(t, err, refusal, dir, "let this process write there", "lock=leasefile:///")
-		_, err = New(readOnly, filepath.Join(t.TempDir(), "new.lease")).CompareAndSwap(t.Context(), locking.Unused, nil)
-		checkLine(t, err, refusal, "let this process write there", "lock=leasefile:///")
+		checkLine(t, err, refusal, `let this process write in "`+dir+`"`, "lock=leasefile:///")
+		parent := t.TempDir()
+		_, err = New(readOnly, filepath.Join(parent, "new.lease")).CompareAndSwap(t.Context(), locking.Unused, nil)
+		checkLine(t, err, refusal, `let this process write in "`+parent+`"`, "lock=leasefile:///")
 	}
 }
 

@@ -11,6 +11,10 @@ func (r *Register) collect(prev, next state) {
 	if next.number%sweepEvery == 0 {
 		r.sweep()
 	}
+	if next.number == sweepEvery {
+		// A creator may have been killed after the one that won had cleaned up.
+		r.removeLeftovers()
+	}
 }
 
 // sweep removes all values that are not ahead of the token: their swaps have no

@@ -56,7 +56,7 @@ func (r *Register) stage(ctx context.Context, value []byte) (state, error) {
 // build makes scratch a register at its first state.
 func (r *Register) build(ctx context.Context, scratch string, first state, value []byte) error {
 	if err := r.fs.Mkdir(scratch, 0o777); err != nil {
-		return explain(err)
+		return explain(filepath.Dir(r.dir), err)
 	}
 	if err := r.write(ctx, filepath.Join(scratch, first.value()), value); err != nil {
 		return err
@@ -95,7 +95,7 @@ func (r *Register) judgeCreate(ctx context.Context, scratch string, first state,
 	case taken && err == nil && present != (state{}):
 		return locking.ErrConflict
 	case taken:
-		return explain(cause)
+		return explain(filepath.Dir(r.dir), cause)
 	}
 	return inDoubt(cause, err)
 }

@@ -26,16 +26,16 @@ func TestSleeperBetweenSystemCalls(t *testing.T) {
 	}{
 		{name: "swap, others swap once", number: 7, swaps: 1},
 		{name: "swap, others swap twice", number: 7, swaps: 2},
-		{name: "swap, others sweep", number: 7, swaps: 2 * sweepEvery},
-		{name: "sweep, others sweep", number: sweepEvery - 1, swaps: 2 * sweepEvery},
+		{name: "swap, others sweep", number: 7, swaps: sweepEvery},
+		{name: "sweep, others sweep", number: sweepEvery - 1, swaps: sweepEvery},
 		{name: "swap, others wipe", number: 7, wipe: true},
 		{name: "swap, others begin anew", number: 7, swaps: 2, wipe: true, recycle: 1},
 		{name: "swap, others begin anew and catch up", number: 7, wipe: true, recycle: 8},
 		{name: "sweep, others begin anew", number: sweepEvery - 1, wipe: true, recycle: 3},
-		{name: "swap, others begin anew and sweep", number: 7, swaps: 1, wipe: true, recycle: 2 * sweepEvery},
+		{name: "swap, others begin anew and sweep", number: 7, swaps: 1, wipe: true, recycle: sweepEvery},
 		{name: "create, others create", swaps: 1},
 		{name: "create, others swap", swaps: 3},
-		{name: "create, others sweep", swaps: 2 * sweepEvery},
+		{name: "create, others sweep", swaps: sweepEvery},
 		{name: "create, others wipe", swaps: 1, wipe: true},
 		{name: "create, others begin anew", swaps: 1, wipe: true, recycle: 2},
 	} {
@@ -91,14 +91,14 @@ func checkSleeper(t *testing.T, when, dir string, s *sleeper, told error, leftUn
 	}
 	// Nobody who is late leaves more than one swap can.
 	if version != locking.Unused {
-		others(t, dir, 2*sweepEvery)
+		others(t, dir, sweepEvery)
 		checkState(t, dir, "others")
 	}
 }
 
 // A reader sleeps before one of its system calls while others go on.
 func TestSleepingReader(t *testing.T) {
-	for _, swaps := range []int{0, 1, 2 * sweepEvery} {
+	for _, swaps := range []int{0, 1, sweepEvery} {
 		for k, done := 0, false; !done; k++ {
 			dir := filepath.Join(memoryDir(t), "app.db.lease")
 			plant(t, dir, 7, "before")

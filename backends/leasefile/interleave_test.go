@@ -31,6 +31,7 @@ func TestInterleavings(t *testing.T) {
 		{"swap and a reader", 7, []string{"swap", "read"}, 3},
 		{"swaps and a reader", sweepEvery - 2, []string{"swap twice", "read"}, 3},
 		{"one overtakes twice", sweepEvery - 2, []string{"swap", "swap twice"}, 2},
+		{"a sweep meets a swap ahead", sweepEvery - 1, []string{"swap", "read and swap"}, 2},
 		{"two creates", 0, []string{"swap", "swap"}, 2},
 		{"create, swap and a late creator", 0, []string{"swap", "swap twice"}, 2},
 		{"create and a reader", 0, []string{"swap", "read"}, 2},
@@ -68,7 +69,8 @@ type actor struct {
 	waiting  *call // nil when it is done
 	told     error
 	value    string          // read
-	version  locking.Version // won
+	from     locking.Version // swapped from
+	version  locking.Version // read or won
 	swapped  bool            // its rename took effect
 	finished chan struct{}
 }
@@ -137,7 +139,12 @@ func (a *actor) act(dir string, old locking.Version, value string) {
 			return true
 		})
 		_ = h.Remove(dir)
+	case "read and swap":
+		if _, a.from, a.told = r.Read(ctx); a.told == nil {
+			a.version, a.told = r.CompareAndSwap(ctx, a.from, []byte(value))
+		}
 	case "swap", "swap twice":
+		a.from = old
 		a.version, a.told = r.CompareAndSwap(ctx, old, []byte(value))
 		if a.does == "swap twice" && a.told == nil {
 			a.version, a.told = r.CompareAndSwap(ctx, a.version, []byte(value))
@@ -219,7 +226,7 @@ func (run *interleaving) actorDone(step int) bool {
 
 // check compares what the actors were told with what they did and with what is there.
 func (run *interleaving) check(t *testing.T) error {
-	winners := 0
+	winners := map[locking.Version]*actor{} // by what they swapped from
 	wiped := slices.ContainsFunc(run.actors, func(a *actor) bool { return a.does == "wipe" })
 	for i, a := range run.actors {
 		switch {
@@ -230,8 +237,10 @@ func (run *interleaving) check(t *testing.T) error {
 			}
 		case a.told == nil && !a.swapped:
 			return fmt.Errorf("actor %d was told that it won, and did not", i)
+		case a.told == nil && winners[a.from] != nil && !wiped:
+			return fmt.Errorf("actor %d won, and somebody else did from the same version", i)
 		case a.told == nil:
-			winners++
+			winners[a.from] = a
 		case a.swapped && !errors.Is(a.told, locking.ErrDoubt):
 			return fmt.Errorf("actor %d won, and was told %w", i, a.told)
 		case !errors.Is(a.told, locking.ErrConflict) && !errors.Is(a.told, locking.ErrDoubt):
@@ -244,11 +253,11 @@ func (run *interleaving) check(t *testing.T) error {
 		return nil
 	case err != nil || wiped:
 		return err
-	case winners != 1:
-		return fmt.Errorf("%d winners", winners)
+	case len(winners) == 0:
+		return errors.New("nobody won")
 	}
 	for i, a := range run.actors {
-		if a.told == nil && a.does != "read" && (a.version != version || string(value) != fmt.Sprintf("actor %d", i)) {
+		if winners[a.from] == a && winners[a.version] == nil && (a.version != version || string(value) != fmt.Sprintf("actor %d", i)) {
 			return fmt.Errorf("actor %d won with version %q, but %q is there with version %q", i, a.version, value, version)
 		}
 	}

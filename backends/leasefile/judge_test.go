@@ -184,7 +184,7 @@ func TestRenameThatLandsLate(t *testing.T) {
 	}{
 		{name: "nothing happened", lands: true},
 		{name: "others swapped", swaps: 1},
-		{name: "others swept", swaps: 2 * sweepEvery},
+		{name: "others swept", swaps: sweepEvery},
 		{name: "removed", wipe: true},
 		{name: "begun anew", wipe: true, again: 8},
 	} {
@@ -212,7 +212,7 @@ func TestRenameThatLandsLate(t *testing.T) {
 				t.Fatalf("read %q, %v; want %q", value, err, want)
 			}
 			if version != locking.Unused {
-				others(t, dir, 2*sweepEvery)
+				others(t, dir, sweepEvery)
 				checkState(t, dir, "others")
 			}
 		})

@@ -38,7 +38,7 @@ func (r *Register) probe(existing string) error {
 func (r *Register) probeDir(dir string) error {
 	empty := r.scratch(state{}.next())
 	if err := r.fs.Mkdir(empty, 0o777); err != nil {
-		return explain(err)
+		return explain(filepath.Dir(r.dir), err)
 	}
 	if err := r.fs.Rename(empty, dir); err == nil {
 		return unfit("it renames a directory over one that is not empty")

@@ -73,7 +73,7 @@ func TestCancelBetweenSystemCalls(t *testing.T) {
 				}
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
-				calls, swapped := 0, false
+				calls, renamed := 0, -1 // the call that renamed
 				h := &hookFs{Fs: afero.NewOsFs(), before: func(c call) error {
 					if calls == k {
 						cancel()
@@ -81,7 +81,9 @@ func TestCancelBetweenSystemCalls(t *testing.T) {
 					calls++
 					return nil
 				}, after: func(c call, err error) error {
-					swapped = swapped || c.isSwap() && err == nil
+					if c.isSwap() && err == nil {
+						renamed = calls - 1
+					}
 					return err
 				}}
 				_, err := New(h, dir).CompareAndSwap(ctx, version, []byte("after"))
@@ -92,8 +94,8 @@ func TestCancelBetweenSystemCalls(t *testing.T) {
 				} else if !errors.Is(err, context.Canceled) || errors.Is(err, locking.ErrDoubt) || errors.Is(err, locking.ErrConflict) {
 					t.Errorf("swap = %v, want context.Canceled alone", err)
 				}
-				if swapped != (err == nil) {
-					t.Errorf("swap = %v, but renamed: %v", err, swapped)
+				if (renamed >= 0) != (err == nil) || renamed > k {
+					t.Errorf("swap = %v, renamed at call %d, though cancelled before call %d", err, renamed, k)
 				}
 				checkState(t, dir, want)
 			})

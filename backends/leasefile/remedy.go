@@ -14,10 +14,10 @@ const (
 	removeRemedy = "remove the directory when no process has the database open"
 )
 
-// explain adds the remedy to an error of the file system, if there is one to know.
-func explain(err error) error {
+// explain adds the remedy to an error of writing in dir, if there is one to know.
+func explain(dir string, err error) error {
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
-		return fmt.Errorf("%w; let this process write there, or %s", err, elsewhere)
+		return fmt.Errorf("%w; let this process write in %q, or %s", err, dir, elsewhere)
 	}
 	return err
 }

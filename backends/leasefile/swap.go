@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"syscall"
 
@@ -124,7 +125,7 @@ func (r *Register) judge(ctx context.Context, prev, next state, cause error) err
 	_ = r.fs.Remove(r.path(next.value()))
 	switch {
 	case present == prev:
-		return explain(cause)
+		return explain(r.dir, cause)
 	case present.number == next.number:
 		return locking.ErrConflict
 	}
@@ -141,7 +142,7 @@ func (r *Register) write(ctx context.Context, path string, content []byte) error
 	}
 	f, err := r.fs.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
-		return explain(err)
+		return explain(filepath.Dir(path), err)
 	}
 	_, err = f.Write(content)
 	if err == nil {
@@ -153,7 +154,7 @@ func (r *Register) write(ctx context.Context, path string, content []byte) error
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
 	}
-	return explain(err)
+	return explain(filepath.Dir(path), err)
 }
 
 // syncDir makes the names in a directory durable, where directories can be synced.
