@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -83,7 +84,9 @@ func TestFileReplaced(t *testing.T) {
 	l := newLocker(t, database)
 	k := newLock(t, l)
 	other := newDatabase(t)
-	if err := os.Rename(other, database); err != nil {
+	if err := os.Rename(other, database); runtime.GOOS == "windows" {
+		return // which lets nobody replace a file that is open
+	} else if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := l.NewLock(); err == nil || !strings.Contains(err.Error(), "another file was put in its place") {
