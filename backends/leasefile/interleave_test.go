@@ -35,7 +35,7 @@ func TestInterleavings(t *testing.T) {
 		{"two creates", 0, []string{"swap", "swap"}, 2},
 		{"create, swap and a late creator", 0, []string{"swap", "swap twice"}, 2},
 		{"create and a reader", 0, []string{"swap", "read"}, 2},
-		{"two creates and a wipe", 0, []string{"swap", "swap", "wipe"}, 2},
+		{"two creates and a wipe", 0, []string{"swap", "swap", "wipe"}, 1},
 		{"swap and a wipe", 7, []string{"swap", "wipe"}, 2},
 	} {
 		t.Run(row.name, func(t *testing.T) {
