@@ -54,8 +54,9 @@ func (r ranges) lower(from locking.Level) error {
 	return r.set(unix.F_UNLCK, span{pendingByte.start, pendingByte.size + reservedByte.size})
 }
 
-// leave goes down to None.
-func (r ranges) leave(locking.Level) error { return r.set(unix.F_UNLCK, allBytes) }
+// leave goes down to None. To unlock the whole file is cheaper than a part of it,
+// for which the kernel makes ready to split a lock.
+func (r ranges) leave(locking.Level) error { return r.set(unix.F_UNLCK, span{}) }
 
 // reserved reports whether somebody else is at Reserved or above.
 func (r ranges) reserved() (bool, error) {
