@@ -12,7 +12,7 @@ type Holder struct {
 	Pod       string `json:"pod,omitempty"`       // Kubernetes pod, from POD_NAME
 	Program   string `json:"program,omitempty"`   // base name of the executable
 	Boot      string `json:"boot,omitempty"`      // kernel boot identifier
-	Namespace string `json:"namespace,omitempty"` // pid namespace
+	Namespace string `json:"namespace,omitempty"` // pid and time namespaces
 	Start     string `json:"start,omitempty"`     // start of the process, in the kernel's own unit
 }
 

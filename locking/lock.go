@@ -40,8 +40,9 @@ type Lock interface {
 	// While somebody is in the way, Lock waits for as long as again returns true;
 	// it is called every few milliseconds, and may itself block for a moment. With
 	// a nil again Lock waits only as long as an idle holder needs to step down.
-	// From Shared to Reserved it does not wait at all: the holder may itself be
-	// waiting for this reader to leave.
+	// From Shared to Reserved it does not wait at all, since the holder may itself
+	// be waiting for this reader to leave; from Shared to Exclusive no longer than an
+	// idle holder needs, since two readers may both have found a hot journal.
 	//
 	// It returns an error that is [ErrHeld] (a [*HeldError]) when it gave up, the
 	// cause of ctx when that ended first, and [ErrLost] once the lease is lost.
