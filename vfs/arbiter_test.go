@@ -75,7 +75,8 @@ type testLock struct {
 	p     *process
 	level locking.Level // what the connection believes
 	held  locking.Level // what the arbiter grants
-	sole  bool
+	sole  bool          // asked for
+	alone bool          // in effect since the level left None
 	lost  bool
 }
 
@@ -101,6 +102,9 @@ func (l *testLock) try(level locking.Level) error {
 	defer a.mu.Unlock()
 	if l.lost {
 		return locking.ErrLost
+	}
+	if l.held == locking.None {
+		l.alone = l.sole
 	}
 	if level == locking.Exclusive && l.held < locking.Pending {
 		if l.blocked(locking.Reserved) != nil {
@@ -146,7 +150,7 @@ func (l *testLock) blocked(level locking.Level) error {
 		default:
 			in = true
 		}
-		if in || o.p != l.p && (o.sole || l.sole) {
+		if in || o.p != l.p && (o.alone || l.alone) {
 			return &locking.HeldError{Holder: locking.Holder{Program: o.p.name, PID: 1}, Level: o.held, Wanted: level}
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/afero"
 )
 
-var trials = flag.Uint64("vfs.trials", 12, "crash trials for each journal mode and kind of crash")
+var trials = flag.Uint64("vfs.trials", 12/slow, "crash trials for each journal mode and kind of crash")
 
 // start is a process of this package over some file system.
 func start(files afero.Fs) (string, func()) {
@@ -62,7 +62,7 @@ func TestCrash(t *testing.T) {
 func TestCrashCanTakeTheLastCommitBack(t *testing.T) {
 	const setup = "PRAGMA journal_mode=delete; PRAGMA synchronous=full"
 	taken := 0
-	for seed := range max(*trials, 40) {
+	for seed := range max(*trials, 40/slow) {
 		trial := vfstest.Trial{Start: start, Setup: setup, Seed: seed, Missing: 1}
 		if err := trial.Run(vfstest.PowerCut); err != nil {
 			t.Error(err)
@@ -84,7 +84,7 @@ func TestCrashCanTakeTheLastCommitBack(t *testing.T) {
 func TestCrashInMidCommitTearsModeMemory(t *testing.T) {
 	for _, how := range []vfstest.Crash{vfstest.PowerCut, vfstest.Kill} {
 		torn := 0
-		for seed := range max(*trials, 40) {
+		for seed := range max(*trials, 40/slow) {
 			trial := vfstest.Trial{Start: start, Setup: "PRAGMA journal_mode=memory; PRAGMA synchronous=full", Seed: seed}
 			if err := trial.Run(how); err != nil {
 				torn++

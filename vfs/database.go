@@ -94,9 +94,12 @@ func (v *VFS) openOrReadOnly(path string, flag int, perm fs.FileMode) (handle, b
 // arrive is called under a level, with the Lock's Changes. If somebody else may
 // have written since this process last held a level, it forgets what it knew.
 func (d *database) arrive(changes uint64) error {
+	if !d.leased {
+		return nil // the kernel's locks, and its cache
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.arrived && d.changes == changes || !d.leased {
+	if d.arrived && d.changes == changes {
 		return nil
 	}
 	if err := d.reopen(); err != nil {

@@ -18,24 +18,28 @@ type wrapped struct{ afero.Fs }
 // places are the file systems on which everything must work.
 var places = []struct {
 	name  string
+	grade locking.Grade
 	files func(testing.TB) (files afero.Fs, dir string)
 }{
-	{"os", func(t testing.TB) (afero.Fs, string) { return nil, scratch(t) }},
-	{"afero over os", func(t testing.TB) (afero.Fs, string) { return wrapped{afero.NewOsFs()}, scratch(t) }},
-	{"afero in memory", func(testing.TB) (afero.Fs, string) { return afero.NewMemMapFs(), "/" }},
-	{"afero base path", func(t testing.TB) (afero.Fs, string) {
+	{"kernel locks", locking.GradeKernel, func(t testing.TB) (afero.Fs, string) { return nil, scratch(t) }},
+	{"os", locking.GradeLease, func(t testing.TB) (afero.Fs, string) { return nil, scratch(t) }},
+	{"afero over os", locking.GradeLease, func(t testing.TB) (afero.Fs, string) { return wrapped{afero.NewOsFs()}, scratch(t) }},
+	{"afero in memory", locking.GradeLease, func(testing.TB) (afero.Fs, string) { return afero.NewMemMapFs(), "/" }},
+	{"afero base path", locking.GradeLease, func(t testing.TB) (afero.Fs, string) {
 		return afero.NewBasePathFs(afero.NewOsFs(), scratch(t)), "/"
 	}},
 }
 
 // perFile gives each database locks of its own.
-func perFile() Opener {
+func perFile(grade locking.Grade) Opener {
 	locks := make(map[string]*arbiter)
 	return func(_ context.Context, path string, _ url.Values) (locking.Locker, error) {
 		if locks[path] == nil {
 			locks[path] = newArbiter()
 		}
-		return locks[path].process("p"), nil
+		p := locks[path].process("p")
+		p.grade = grade
+		return p, nil
 	}
 }
 
@@ -157,12 +161,12 @@ func (b bench) mode() string { return value(b, b.conn, "PRAGMA journal_mode") }
 func (b bench) off() bool { return b.mode() == "off" }
 
 func TestFeatures(t *testing.T) {
-	for _, place := range places {
+	for _, place := range places[:min(len(places), 12/slow)] {
 		for _, mode := range []string{"delete", "truncate", "persist", "memory", "off", "wal"} {
 			for _, feature := range features {
 				t.Run(place.name+"/"+mode+"/"+feature.name, func(t *testing.T) {
 					files, dir := place.files(t)
-					name := register(t, files, perFile())
+					name := register(t, files, perFile(place.grade))
 					uri := func(file string) string {
 						return "file:" + filepath.ToSlash(filepath.Join(dir, file)) + "?vfs=" + name
 					}

@@ -126,15 +126,17 @@ func (w *wal) prepare() error {
 // connection gets one that fails, so that it starts no new transaction.
 func (f *File) SharedMemory() sqlitevfs.SharedMemory {
 	w := f.sole
-	switch {
-	case w.never == nil:
+	if w.never == nil {
 		return nil
-	case f.dead() != nil:
-		return w.never
-	case w.shm == nil && f.lock.Level() > locking.None:
-		w.open()
 	}
-	if w.shm == nil {
+	if f.lock.Level() > locking.None {
+		if err := f.check(); err != nil {
+			f.refuse(err, sqlite3.IOERR_SHMLOCK)
+		} else if w.shm == nil {
+			w.open()
+		}
+	}
+	if w.shm == nil || f.dead() != nil {
 		return w.never
 	}
 	return w.shm

@@ -121,6 +121,52 @@ func TestWALOfALostProcessIsRecovered(t *testing.T) {
 	want(t, idle, "SELECT group_concat(x) FROM t", "1,2,4")
 }
 
+// A lost connection does not read from its cache, even if it asks for nothing else
+// and so cannot notice in any other way.
+func TestWALCacheIsNotReadAfterLoss(t *testing.T) {
+	p := newArbiter().process("here")
+	conn := connect(t, register(t, nil, p.open), filepath.Join(scratch(t), "app.db"), "")
+	run(t, conn, "PRAGMA journal_mode=WAL; CREATE TABLE t(x); INSERT INTO t VALUES (1)")
+	want(t, conn, "SELECT x FROM t", "1")
+	p.lose()
+	_, err := tryValue(conn, "SELECT x FROM t")
+	if explained := Explain(conn, err); !errors.Is(err, sqlite3.IOERR) || !errors.Is(explained, locking.ErrLost) {
+		t.Errorf("error is %v", explained)
+	}
+}
+
+// Who was refused a database for itself looks again whether it still needs that.
+func TestRefusedWALIsLookedAtAgain(t *testing.T) {
+	a := newArbiter()
+	path := filepath.Join(scratch(t), "app.db")
+	one := connect(t, register(t, nil, a.process("one").open), path, "")
+	two := connect(t, register(t, nil, a.process("two").open), path, "")
+	run(t, one, "CREATE TABLE t(x); BEGIN; SELECT * FROM t") // in another mode since
+	FileOf(two, "main").sole.setAlone(true)
+	if err := two.Exec("SELECT * FROM t"); !errors.Is(err, sqlite3.BUSY) {
+		t.Errorf("at first: %v", err)
+	}
+	run(t, two, "SELECT * FROM t")
+}
+
+// SQLite goes by a WAL that is there, whatever the header says.
+func TestStrayWAL(t *testing.T) {
+	a := newArbiter()
+	path := filepath.Join(scratch(t), "app.db")
+	run(t, connect(t, register(t, nil, a.process("maker").open), path, ""), "CREATE TABLE t(x)")
+	if err := os.WriteFile(path+"-wal", nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	one := connect(t, register(t, nil, a.process("one").open), path, "")
+	two := connect(t, register(t, nil, a.process("two").open), path, "")
+	run(t, one, "INSERT INTO t VALUES (1)")
+	if _, err := tryValue(two, "SELECT * FROM t"); !errors.Is(err, sqlite3.BUSY) {
+		t.Errorf("beside it: %v", Explain(two, err))
+	}
+	one.Close()
+	want(t, two, "SELECT * FROM t", "1")
+}
+
 // A connection that was lost in WAL mode must not pass its index on to a new one of
 // the same process.
 func TestWALIndexIsNotInherited(t *testing.T) {

@@ -1,0 +1,123 @@
+package vfs
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/holdfastdb/holdfast/locking"
+	"github.com/ncruces/go-sqlite3"
+)
+
+// A transaction over several databases is there in all of them or in none,
+// whichever of their leases is lost, and whenever.
+func TestLossInATransactionOverSeveralDatabases(t *testing.T) {
+	for _, loser := range []string{"a.db", "b.db", "c.db"} {
+		t.Run(loser, func(t *testing.T) {
+			n := 1
+			for ; loseOneOf(t, loser, n); n++ {
+			}
+			if n < 15 {
+				t.Errorf("the lease was lost at %d points only", n-1)
+			}
+			t.Logf("%d points", n-1)
+		})
+	}
+}
+
+// loseOneOf runs a transaction in which one database loses its lease at its n-th
+// check, and reports whether it got that far.
+func loseOneOf(t *testing.T, loser string, loseAt int) bool {
+	dir := scratch(t)
+	locks := map[string]*arbiter{"a.db": newArbiter(), "b.db": newArbiter(), "c.db": newArbiter()}
+	mine := make(map[string]*process)
+	opener := func(name string, keep map[string]*process) Opener {
+		return func(_ context.Context, path string, _ url.Values) (locking.Locker, error) {
+			p := locks[filepath.Base(path)].process(name)
+			if keep != nil {
+				keep[filepath.Base(path)] = p
+			}
+			return p, nil
+		}
+	}
+	open := func(vfs string) *sqlite3.Conn {
+		conn := connect(t, vfs, filepath.Join(dir, "a.db"), "")
+		for _, schema := range []string{"b", "c"} {
+			run(t, conn, "ATTACH 'file:"+filepath.ToSlash(dir)+"/"+schema+".db?vfs="+vfs+"' AS "+schema)
+		}
+		return conn
+	}
+	conn := open(register(t, nil, opener("one", mine)))
+	run(t, conn, "CREATE TABLE a(x); CREATE TABLE b.b(x); CREATE TABLE c.c(x)")
+	seen, lost := 0, false
+	mine[loser].onCheck = func(*testLock) {
+		if seen++; seen == loseAt {
+			mine[loser].lose()
+			lost = true
+			// Another process takes over at once, and undoes what it finds half done.
+			other := connect(t, register(t, nil, opener("two", nil)), filepath.Join(dir, loser), "")
+			run(t, other, "SELECT count(*) FROM "+loser[:1])
+			other.Close()
+		}
+	}
+	err := conn.Exec("BEGIN; INSERT INTO a VALUES (1); INSERT INTO b VALUES (1); INSERT INTO c VALUES (1); COMMIT")
+	mine[loser].onCheck = nil
+	if explained := Explain(conn, err); err != nil && !errors.Is(explained, locking.ErrLost) {
+		t.Errorf("loss at check %d: error is %v", loseAt, explained)
+	}
+	if !conn.GetAutocommit() {
+		conn.Exec("ROLLBACK")
+	}
+	conn.Close()
+
+	next := open(register(t, nil, opener("two", nil)))
+	sum := value(t, next, "SELECT (SELECT count(*) FROM a)||(SELECT count(*) FROM b)||(SELECT count(*) FROM c)")
+	switch {
+	case sum == "000" && err != nil, sum == "111":
+	default:
+		t.Errorf("loss at check %d: error is %v, and the databases have %s rows", loseAt, err, sum)
+	}
+	run(t, next, "BEGIN; INSERT INTO a VALUES (2); INSERT INTO b VALUES (2); INSERT INTO c VALUES (2); COMMIT")
+	return lost
+}
+
+// A super-journal that was removed, or whose commit failed, is forgotten.
+func TestSuperJournalsAreForgotten(t *testing.T) {
+	dir := scratch(t)
+	name := register(t, nil, perFile(locking.GradeLease))
+	conn := connect(t, name, filepath.Join(dir, "a.db"), "")
+	run(t, conn, "ATTACH 'file:"+filepath.ToSlash(dir)+"/b.db?vfs="+name+"' AS b; CREATE TABLE a(x); CREATE TABLE b.b(x)")
+	run(t, conn, "BEGIN; INSERT INTO a VALUES (1); INSERT INTO b VALUES (1); COMMIT")
+	if n := len(FileOf(conn, "main").db.vfs.supers); n != 0 {
+		t.Errorf("%d super-journals are remembered", n)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 2 {
+		t.Errorf("files left: %v, %v", entries, err)
+	}
+}
+
+// A connection that lost its lease in mid-transaction, and has not noticed, would
+// take the journal of the next writer in the same process for its own.
+func TestLostWriterIsNotOvertakenInItsOwnProcess(t *testing.T) {
+	a := newArbiter()
+	path := filepath.Join(scratch(t), "app.db")
+	p := a.process("here")
+	here := register(t, nil, p.open)
+	lost, next := connect(t, here, path, ""), connect(t, here, path, "")
+	run(t, lost, bankSchema+"PRAGMA cache_size=5; PRAGMA cache_spill=5; BEGIN IMMEDIATE;"+bankTransfer)
+	p.lose()
+	err := Explain(next, next.Exec(bankTransfer))
+	if !errors.Is(err, sqlite3.BUSY) || !errors.Is(err, locking.ErrHeld) {
+		t.Errorf("the next writer gets %v", err)
+	}
+	if err := Explain(lost, lost.Exec("COMMIT")); !errors.Is(err, locking.ErrLost) {
+		t.Errorf("the lost one gets %v", err)
+	}
+	run(t, next, bankTransfer)
+	want(t, next, "SELECT count(*) FROM log", "1")
+	want(t, next, "PRAGMA integrity_check", "ok")
+}
