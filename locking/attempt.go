@@ -47,7 +47,8 @@ func (a *attempt) giveUp(local *HeldError) error {
 		// The holder may be waiting for this very reader to leave.
 		p.claim = Reserved
 	case climb && out.futile:
-		// Two readers that both found a journal to play back: one has to let go.
+		// Of two that found a journal to play back one has to let go, and it is
+		// not the one that is let in to write.
 		p.claim = Exclusive
 	case waited < p.c.patience() || !climb && !a.exhausted():
 		return nil

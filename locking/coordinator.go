@@ -44,7 +44,7 @@ type Coordinator struct {
 type outcome struct {
 	attempt uint64     // number of the attempt
 	held    *HeldError // who was in the way
-	futile  bool       // held itself waits, and came first, for us to go
+	futile  bool       // held itself waits, and came first, for us to go; or somebody else is to write first
 	err     error      // what went wrong with the register
 }
 

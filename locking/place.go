@@ -19,6 +19,7 @@ type place struct {
 	level   Level
 	sole    bool   // keeps other processes out at any level
 	claim   Level  // what the process must hold before the next Shared: an earlier climb failed for want of it
+	kept    Level  // what it holds since, for the climb to come
 	want    Level  // what the process must hold for this place to go on; None if it does not wait
 	queue   bool   // want may be queued for
 	since   uint64 // first attempt of the keeper that knows of want
@@ -75,7 +76,7 @@ func (p *place) Unlock(level Level) error {
 	lost := p.session.check() != nil
 	if level == None && !lost {
 		// A lost session stays with its place, which so is dead for good.
-		p.session, p.sole = nil, false
+		p.session, p.sole, p.kept = nil, false, None
 	}
 	c.used = now()
 	c.broadcast()
@@ -112,32 +113,20 @@ func (p *place) need() Level {
 	case p.level == Pending && p.want != Exclusive:
 		return Reserved // it only keeps new readers of this process out
 	}
-	return p.level
+	return max(p.level, p.kept)
 }
 
-// Reserved implements [Lock]. It asks the register only if another process
-// could be at RESERVED.
-func (p *place) Reserved(ctx context.Context) (bool, error) {
+// Reserved implements [Lock]. It speaks of this process alone. That another one is
+// at RESERVED or above in the record says nothing about the journal: a process is
+// let in there for a place that waits, before that place could look whether there
+// is a journal to play back.
+func (p *place) Reserved(context.Context) (bool, error) {
 	c := p.c
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	s := c.current()
 	for q := range c.places {
 		if q.session == s && q.level.Writing() {
-			c.mu.Unlock()
-			return true, nil
-		}
-	}
-	self, alone := s.self.ID, s.level.Writing()
-	c.mu.Unlock()
-	if alone {
-		return false, nil
-	}
-	rec, err := c.read(ctx)
-	if err != nil {
-		return false, err
-	}
-	for i := range rec.Entries {
-		if e := &rec.Entries[i]; e.Holder.ID != self && e.Level.Writing() {
 			return true, nil
 		}
 	}
@@ -230,7 +219,7 @@ func (p *place) grant(level Level) (held *HeldError) {
 		return nil
 	}
 	if p.level == None {
-		p.session, p.sole, p.claim = s, p.nextSole, None
+		p.session, p.sole, p.kept, p.claim = s, p.nextSole, p.claim, None
 	}
 	p.level = level
 	return nil

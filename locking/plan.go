@@ -34,7 +34,8 @@ func (k *keeper) plan(in *intent) plan {
 	if !answer.Granted() {
 		b := answer.Blocker
 		p.held = heldBy(b, target, next.Epoch)
-		p.futile = b.Level > None && b.Wants == Exclusive && next.index(b.Holder.ID) < next.index(self.ID)
+		first := b.Level > None && b.Wants == Exclusive && next.index(b.Holder.ID) < next.index(self.ID)
+		p.futile = !answer.Level.Writing() && (first || next.writes(self.ID))
 	}
 	p.swap = k.worthIt(in, &p)
 	in.again = in.want > target

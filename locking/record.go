@@ -40,6 +40,11 @@ func (r *Record) Find(id string) *Entry {
 	return nil
 }
 
+// writes reports whether somebody other than that holder is at RESERVED or above.
+func (r *Record) writes(id string) bool {
+	return slices.ContainsFunc(r.Entries, func(e Entry) bool { return e.Holder.ID != id && e.Level.Writing() })
+}
+
 func (r *Record) index(id string) int {
 	return slices.IndexFunc(r.Entries, func(e Entry) bool { return e.Holder.ID == id })
 }
