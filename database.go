@@ -2,6 +2,7 @@ package holdfast
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/url"
 	"sync"
@@ -86,10 +87,23 @@ func (w *world) openLock(ctx context.Context, path string, values url.Values) (l
 	if err != nil {
 		return nil, err
 	}
+	if err := w.mayCreate(ctx, path, locker); err != nil {
+		return nil, errors.Join(err, locker.Close(ctx))
+	}
 	d := newDatabase(w, path, locker)
 	grade := locker.Grade()
 	slog.Info("database open", "path", path, "lock", choice.String(), "grade", string(grade), "promise", grade.Promise())
 	return d, nil
+}
+
+// mayCreate looks whether the lock can be had at all, if the database is about to
+// be created: so that a mistake there leaves no empty file behind.
+func (w *world) mayCreate(ctx context.Context, path string, locker locking.Locker) error {
+	exists, err := w.vfs.Access(path, sqlitevfs.ACCESS_EXISTS)
+	if err == nil && !exists {
+		_, err = locker.Status(ctx)
+	}
+	return err
 }
 
 // A database is the locker of one that is open, and what this process does when

@@ -2,6 +2,7 @@ package holdfast
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"net/url"
 	"os"
@@ -128,6 +129,7 @@ func TestBadNamesCreateNothing(t *testing.T) {
 		{"missing file, read-only", "file:app.db?mode=ro&lock=leasefile", "does not exist"},
 		{"directory", ".", "directory"},
 		{"text file", text, "not a database"},
+		{"missing directory of the lock", "file:app.db?lock=leasefile:///nowhere/at/all", "create it"},
 		{"no locks at all", "file:app.db?nolock=1", "without any lock"},
 	}
 	for _, tt := range tests {
@@ -147,6 +149,18 @@ func TestBadNamesCreateNothing(t *testing.T) {
 			}
 		})
 	}
+	t.Run("foreign register", func(t *testing.T) {
+		dir := t.TempDir()
+		if err := errors.Join(os.Mkdir(filepath.Join(dir, "app.db.lease"), 0o777), os.WriteFile(filepath.Join(dir, "app.db.lease", "mine"), nil, 0o666)); err != nil {
+			t.Fatal(err)
+		}
+		if err := open(t, filepath.Join(dir, "app.db"), Options{}).Ping(); !errors.Is(err, locking.ErrForeign) {
+			t.Errorf("error is %v", err)
+		}
+		if files := list(t, dir); len(files) != 1 {
+			t.Errorf("beside the register there are %v", files)
+		}
+	})
 	if files := list(t, filepath.Dir(text)); len(files) != 1 {
 		t.Errorf("beside the text file there are %v", files)
 	}

@@ -174,7 +174,8 @@ func TestStatusOfALease(t *testing.T) {
 		t.Errorf("files are %v", files)
 	}
 	db := elsewhere(t, dsn, Options{})
-	begin(t, db, `CREATE TABLE t (x)`)
+	exec(t, db, `CREATE TABLE t (x)`)
+	begin(t, db, `INSERT INTO t VALUES (1)`)
 	open(t, dsn, Options{}).Ping()
 	for _, who := range []string{"nobody here has it open", "open here"} {
 		status, err := Status(t.Context(), dsn)
@@ -185,6 +186,31 @@ func TestStatusOfALease(t *testing.T) {
 			t.Errorf("%s: %+v", who, status)
 		}
 		exec(t, open(t, dsn, Options{}), `SELECT count(*) FROM sqlite_schema`)
+	}
+}
+
+// Others read beside a writer until it commits, from another process too.
+func TestReadersBesideAWriter(t *testing.T) {
+	t.Parallel()
+	for _, lock := range []string{"flock", "leasefile"} {
+		t.Run(lock, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "app.db")
+			o := Options{Lock: lock, Params: url.Values{"_pragma": {"busy_timeout(1000)"}}}
+			writer, reader := elsewhere(t, path, o), elsewhere(t, path, o)
+			exec(t, writer, `CREATE TABLE t (x)`)
+			tx := begin(t, writer, `INSERT INTO t VALUES (1)`)
+			for range 2 {
+				if n := query[int](t, reader, `SELECT count(*) FROM t`); n != 0 {
+					t.Errorf("%d rows before the commit", n)
+				}
+			}
+			if err := tx.Commit(); err != nil {
+				t.Fatal(err)
+			}
+			if n := query[int](t, reader, `SELECT count(*) FROM t`); n != 1 {
+				t.Errorf("%d rows after the commit", n)
+			}
+		})
 	}
 }
 
