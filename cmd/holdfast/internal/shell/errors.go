@@ -13,7 +13,7 @@ import (
 // general part where a particular one follows, and a remedy where there is one.
 func Explain(err error) string {
 	text := strings.ReplaceAll(err.Error(), "\n", "; ")
-	for _, general := range []string{"holdfast: ", "sqlite3: ", "SQL logic error: ", "constraint failed: ", "unable to open database file: ", "vfs: "} {
+	for _, general := range []string{"holdfast: ", "sqlite3: ", "disk I/O error: vfs: ", "SQL logic error: ", "constraint failed: ", "unable to open database file: ", "vfs: "} {
 		text = strings.TrimPrefix(text, general)
 	}
 	switch {
@@ -21,6 +21,8 @@ func Explain(err error) string {
 		return text + "; the transaction is undone and the connection opened anew: try again"
 	case errors.Is(err, sqlite3.BUSY):
 		return text + "; try again, wait longer with .timeout, or see .lock"
+	case errors.Is(err, sqlite3.READONLY):
+		return text + "; check --readonly and the permissions of the file and its directory"
 	case errors.Is(err, sqlite3.INTERRUPT):
 		return "interrupted"
 	}

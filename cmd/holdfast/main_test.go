@@ -1,0 +1,48 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"strings"
+	"testing"
+)
+
+// asProgram has the test binary be the program: the processes of the tests below,
+// and of the demonstration, are this binary again.
+const asProgram = "HOLDFAST_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" || len(os.Args) > 1 && os.Args[1] == writerName {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// An outcome is what a command wrote, and its exit code.
+type outcome struct {
+	code     int
+	out, err string
+}
+
+func runCommand(t *testing.T, stdin string, args ...string) outcome {
+	t.Helper()
+	return runContext(t.Context(), stdin, args...)
+}
+
+func runContext(ctx context.Context, stdin string, args ...string) outcome {
+	var out, err bytes.Buffer
+	code := run(ctx, args, strings.NewReader(stdin), &out, &err)
+	return outcome{code, out.String(), err.String()}
+}
+
+// oneLine checks that an error is one line of the program's that says want.
+func (o outcome) oneLine(t *testing.T, want string) {
+	t.Helper()
+	if strings.Count(o.err, "\n") != 1 || !strings.HasPrefix(o.err, "holdfast: ") || !strings.Contains(o.err, want) {
+		t.Errorf("the error is %q, want one line that begins with \"holdfast: \" and says %q", o.err, want)
+	}
+	if o.out != "" {
+		t.Errorf("output %q, want none", o.out)
+	}
+}

@@ -1,0 +1,419 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+
+	"github.com/holdfastdb/holdfast"
+)
+
+// limit is how long a test waits for what should happen at once.
+const limit = 30 * time.Second
+
+// program is a process of its own that runs a command.
+func program(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe, args...)
+	cmd.Env = append(os.Environ(), asProgram+"=1", "TERM=xterm-256color", "INPUTRC=/dev/null", "XDG_STATE_HOME="+t.TempDir())
+	t.Cleanup(func() {
+		if cmd.Process != nil && cmd.ProcessState == nil {
+			cmd.Process.Kill()
+			cmd.Wait()
+		}
+	})
+	return cmd
+}
+
+// exitCode waits for the end of a process.
+func exitCode(t *testing.T, cmd *exec.Cmd) int {
+	t.Helper()
+	timer := time.AfterFunc(limit, func() { cmd.Process.Signal(syscall.SIGABRT) })
+	defer timer.Stop()
+	err := cmd.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode()
+}
+
+// A reader collects what a process writes.
+type reader struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+	more chan struct{}
+}
+
+func read(r io.Reader, seen func([]byte)) *reader {
+	all := &reader{more: make(chan struct{}, 1)}
+	go func() {
+		buf := make([]byte, 4096)
+		for {
+			n, err := r.Read(buf)
+			if seen != nil {
+				seen(buf[:n])
+			}
+			all.mu.Lock()
+			all.text.Write(buf[:n])
+			all.mu.Unlock()
+			select {
+			case all.more <- struct{}{}:
+			default:
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return all
+}
+
+func (r *reader) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.String()
+}
+
+// await waits until what was written, without escape sequences, has a match for
+// the pattern, and forgets all up to its end.
+func (r *reader) await(t *testing.T, pattern string) {
+	t.Helper()
+	if !r.found(pattern, limit) {
+		t.Fatalf("no %q in %q", pattern, escapes.ReplaceAllString(r.String(), ""))
+	}
+}
+
+// found is await that gives up after a while.
+func (r *reader) found(pattern string, patience time.Duration) bool {
+	re := regexp.MustCompile(pattern)
+	timeout := time.After(patience)
+	for {
+		r.mu.Lock()
+		text := escapes.ReplaceAllString(r.text.String(), "")
+		if at := re.FindStringIndex(text); at != nil {
+			r.text.Reset()
+			r.text.WriteString(text[at[1]:])
+			r.mu.Unlock()
+			return true
+		}
+		r.mu.Unlock()
+		select {
+		case <-r.more:
+		case <-timeout:
+			return false
+		}
+	}
+}
+
+var escapes = regexp.MustCompile(`\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[=>]`)
+
+// TestTerminal uses the shell at a terminal, as a person does.
+func TestTerminal(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "app.db")
+	cmd := program(t, "shell", "--lock", "leasefile", db)
+	screen, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 40, Cols: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer screen.Close()
+	out := read(screen, func(p []byte) {
+		for range bytes.Count(p, []byte("\x1b[6n")) { // where is the cursor?
+			io.WriteString(screen, "\x1b[5;1R")
+		}
+	})
+	// The line is drawn anew with every key. The line editor asks the terminal where
+	// its cursor is, and loses keys that arrive together with the answer: so they are
+	// pressed again if nothing comes of them.
+	typing := func(text, pattern string) {
+		t.Helper()
+		for range 60 {
+			io.WriteString(screen, text)
+			if out.found(pattern, limit/60) {
+				return
+			}
+			io.WriteString(screen, "\x15") // clears the line
+		}
+		t.Fatalf("no %q in %q", pattern, escapes.ReplaceAllString(out.String(), ""))
+	}
+	out.await(t, `grade lease, .*\n`)
+	out.await(t, `app\.db> \s*$`)
+	typing("CREATE TABLE Track(a);", `CREATE TABLE Track\(a\);\s*$`)
+	typing("\r", `app\.db> \s*$`)
+	typing("INSERT INTO tr\t", `INSERT INTO Track \s*$`)
+	typing("VALUES(41),(42);", `VALUES\(41\),\(42\);\s*$`)
+	typing("\r", `app\.db> \s*$`)
+	typing("BEGIN IMMEDIATE;", `IMMEDIATE;\s*$`)
+	typing("\r", `app\.db RESERVED@1> \s*$`)
+	typing("SELEC oops", `SELEC oops\s*$`)
+	typing("\x03", `app\.db RESERVED@1> \s*$`)
+	typing("SELECT max(a)", `max\(a\)\s*$`)
+	typing("\r", `\.\.\.> `)
+	typing("FROM Track;", `FROM Track;\s+\.\.\.> $`)
+	typing("\r", `│ max\(a\) │\s+├─+┤\s+│ 42 +│`)
+	out.await(t, `app\.db RESERVED@1> \s*$`)
+	typing("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT count(*) FROM n;", `FROM n;`)
+	io.WriteString(screen, "\r")
+	stop := time.AfterFunc(300*time.Millisecond, func() { io.WriteString(screen, "\x03") }) // nothing shows that it runs
+	defer stop.Stop()
+	out.await(t, `holdfast: interrupted`)
+	out.await(t, `app\.db RESERVED@1> \s*$`)
+	typing("\x1b[A", `count\(\*\) FROM n;\s*$`) // from the history
+	typing("\x03", `app\.db RESERVED@1> \s*$`)
+	typing("\x04", `the open transaction was rolled back`)
+	if code := exitCode(t, cmd); code != done {
+		t.Errorf("exit code %d, want %d", code, done)
+	}
+	var state string
+	for _, variable := range cmd.Env {
+		if dir, ok := strings.CutPrefix(variable, "XDG_STATE_HOME="); ok {
+			state = dir
+		}
+	}
+	history, err := os.ReadFile(filepath.Join(state, "holdfast", "history"))
+	if err != nil || !strings.Contains(string(history), `"SELECT max(a)\nFROM Track;"`) || strings.Contains(string(history), "oops") {
+		t.Errorf("history %q (%v)", history, err)
+	}
+}
+
+// TestClosedPipe: whoever reads the results leaves. The program ends quietly, by
+// itself, and has given its lease up.
+func TestClosedPipe(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "app.db")
+	cmd := program(t, "shell", "--lock", "leasefile", db)
+	cmd.Stdin = strings.NewReader("CREATE TABLE t(a); INSERT INTO t VALUES(1);\nWITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT i FROM n;\nINSERT INTO t VALUES(2);\n")
+	var told bytes.Buffer
+	cmd.Stderr = &told
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "1\n" {
+		t.Fatalf("first line %q (%v)", line, err)
+	}
+	out.Close()
+	if code := exitCode(t, cmd); code != failed || told.Len() > 0 {
+		t.Errorf("exit code %d and %q, want %d and nothing", code, told.String(), failed)
+	}
+	status := runCommand(t, "", "status", db)
+	if !strings.Contains(status.out, "holders none") {
+		t.Errorf("it is still held:\n%s", status.out)
+	}
+	if got := runCommand(t, "", "shell", db, "SELECT * FROM t"); got.out != "1\n" {
+		t.Errorf("rows %+v, want 1 alone", got)
+	}
+}
+
+// TestFrozenShell: a shell that slept past its lease is told, and goes on.
+func TestFrozenShell(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "app.db")
+	dsn := "file:" + db + "?lock=leasefile&ttl=500ms"
+	cmd := program(t, "shell", dsn)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, _ := cmd.StdoutPipe()
+	stderr, _ := cmd.StderrPipe()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	out, told := read(stdout, nil), read(stderr, nil)
+	io.WriteString(in, "CREATE TABLE t(a);\nBEGIN IMMEDIATE; INSERT INTO t VALUES('lost'); SELECT 'inside';\n")
+	out.await(t, "inside\n")
+	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	pool, err := holdfast.Open(dsn, holdfast.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	if _, err := pool.ExecContext(t.Context(), `INSERT INTO t VALUES('other')`); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(in, "COMMIT;\nINSERT INTO t VALUES('after'); SELECT group_concat(a) FROM t;\n")
+	told.await(t, `holdfast: line 3: .*lease is lost.*connection opened anew.*\n`)
+	out.await(t, "other,after\n")
+	in.Close()
+	if code := exitCode(t, cmd); code != failed {
+		t.Errorf("exit code %d, want %d", code, failed)
+	}
+}
+
+// TestTerminated: told to end while a statement runs, it undoes that and gives the
+// lease up.
+func TestTerminated(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "app.db")
+	cmd := program(t, "shell", "--lock", "leasefile", db)
+	cmd.Stdin = strings.NewReader("CREATE TABLE t(a); BEGIN; INSERT INTO t VALUES(1);\nWITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT i FROM n;\n")
+	stdout, _ := cmd.StdoutPipe()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	out := read(stdout, nil)
+	out.await(t, "\n1000\n")
+	cmd.Process.Signal(syscall.SIGTERM)
+	if code := exitCode(t, cmd); code != failed {
+		t.Errorf("exit code %d, want %d", code, failed)
+	}
+	if status := runCommand(t, "", "status", db); !strings.Contains(status.out, "holders none") {
+		t.Errorf("it is still held:\n%s", status.out)
+	}
+}
+
+// TestWatch follows a database from being free to being held and free again.
+func TestWatch(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "app.db")
+	dsn := "file:" + db + "?lock=leasefile&idle=500ms&ttl=1s"
+	runCommand(t, "", "shell", dsn, "CREATE TABLE t(a)")
+	cmd := program(t, "status", "--watch", db)
+	stdout, _ := cmd.StdoutPipe()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	out := read(stdout, nil)
+	out.await(t, `^\d\d:\d\d:\d\d epoch 1, nobody holds it\n`)
+	pool, err := holdfast.Open(dsn, holdfast.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pool.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.ExecContext(t.Context(), `BEGIN IMMEDIATE`); err != nil {
+		t.Fatal(err)
+	}
+	out.await(t, `epoch \d, (EXCLUSIVE|RESERVED) held by .*\n`)
+	if err := errors.Join(conn.Close(), pool.Close()); err != nil {
+		t.Fatal(err)
+	}
+	out.await(t, `nobody holds it\n`)
+	cmd.Process.Signal(os.Interrupt)
+	if code := exitCode(t, cmd); code != done {
+		t.Errorf("exit code %d after Ctrl-C, want %d", code, done)
+	}
+}
+
+// TestWatchRedraws: on a terminal it is one picture.
+func TestWatchRedraws(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "app.db")
+	runCommand(t, "", "shell", "--lock", "leasefile", db, "CREATE TABLE t(a)")
+	cmd := program(t, "status", "--watch", db)
+	screen, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 20, Cols: 60})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer screen.Close()
+	out := read(screen, nil)
+	for !strings.Contains(out.String(), "\x1b[5A\x1b[J") { // back over its five lines
+		select {
+		case <-out.more:
+		case <-time.After(limit):
+			t.Fatalf("not redrawn: %q", out.String())
+		}
+	}
+	io.WriteString(screen, "\x03")
+	if code := exitCode(t, cmd); code != done {
+		t.Errorf("exit code %d after Ctrl-C, want %d", code, done)
+	}
+}
+
+// TestDemo runs the whole demonstration, with processes of this binary.
+func TestDemo(t *testing.T) {
+	dir := t.TempDir()
+	got := runCommand(t, "", "demo", "--dir", dir, "--seconds", "3", "--ttl", "1s")
+	if got.code != done || got.err != "" {
+		t.Fatalf("exit code %d: %s\n%s", got.code, got.err, got.out)
+	}
+	for _, want := range []string{
+		`B is killed inside transaction \d+, holding EXCLUSIVE`,
+		`[AC] goes on .* later`,
+		`A is frozen inside transaction \d+, holding EXCLUSIVE`,
+		`C takes over .* later`,
+		`A is refused`,
+		`A goes on with a new connection`,
+		`Who held the database`,
+		`killed in a transaction`,
+		`frozen in a transaction; woken, refused`,
+		`ok  \d+ turns`,
+		`ok  \d+ rows acknowledged, each is there exactly once`,
+		`ok  2 transactions killed or refused`,
+		`ok  the bank still has 10000`,
+		`ok  PRAGMA integrity_check says ok`,
+	} {
+		if !regexp.MustCompile(want).MatchString(got.out) {
+			t.Errorf("no %q in\n%s", want, got.out)
+		}
+	}
+	if left, _ := os.ReadDir(dir); len(left) > 0 {
+		t.Errorf("%v is left", left)
+	}
+}
+
+// TestDemoOnTerminal: the state is redrawn, and Ctrl-C leaves nothing behind.
+func TestDemoOnTerminal(t *testing.T) {
+	dir := t.TempDir()
+	cmd := program(t, "demo", "--dir", dir, "--seconds", "20")
+	screen, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 20, Cols: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer screen.Close()
+	out := read(screen, nil)
+	out.await(t, `epoch \d+, held by [ABC]\s+>? ?[ >]*A +writing +\d+ rows`)
+	io.WriteString(screen, "\x03")
+	out.await(t, `interrupted; all its processes are gone`)
+	if code := exitCode(t, cmd); code != failed {
+		t.Errorf("exit code %d after Ctrl-C, want %d", code, failed)
+	}
+	if left, _ := os.ReadDir(dir); len(left) > 0 {
+		t.Errorf("%v is left", left)
+	}
+}
+
+// TestDemoInterruptedWhileFrozen: also the frozen one goes.
+func TestDemoInterruptedWhileFrozen(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	dir := t.TempDir()
+	pipe, out := io.Pipe()
+	seen := read(pipe, nil)
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{"demo", "--dir", dir, "--seconds", "1", "--ttl", "10s"}, strings.NewReader(""), out, io.Discard)
+	}()
+	seen.await(t, `A is frozen`)
+	cancel()
+	if code := <-ended; code != failed {
+		t.Errorf("exit code %d, want %d", code, failed)
+	}
+	if left, _ := os.ReadDir(dir); len(left) > 0 {
+		t.Errorf("%v is left", left)
+	}
+}
