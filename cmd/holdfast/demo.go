@@ -30,7 +30,7 @@ every acknowledged row must be there exactly once.`,
 			if seconds <= 0 || seconds > 24*60*60 {
 				return usageError{errors.New("--seconds must be more than 0, and at most a day")}
 			}
-			opts.Seconds = time.Duration(seconds * float64(time.Second))
+			opts.Length = time.Duration(seconds * float64(time.Second))
 			if line.lock != "" {
 				opts.Lock = line.lock
 			}

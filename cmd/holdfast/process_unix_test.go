@@ -241,7 +241,7 @@ func TestFrozenShell(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, told := read(stdout, nil), read(stderr, nil)
-	io.WriteString(in, "CREATE TABLE t(a);\nBEGIN IMMEDIATE; INSERT INTO t VALUES('lost'); SELECT 'inside';\n")
+	io.WriteString(in, "PRAGMA cache_size=100; CREATE TABLE t(a);\nBEGIN IMMEDIATE; INSERT INTO t VALUES('lost'); SELECT 'inside';\n")
 	out.await(t, "inside\n")
 	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)

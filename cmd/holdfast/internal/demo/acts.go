@@ -25,11 +25,11 @@ func (d *director) warmUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return d.rest(ctx, d.opts.Seconds/5)
+	return d.rest(ctx, d.opts.Length/5)
 }
 
 // interlude lets those that are left take turns.
-func (d *director) interlude(ctx context.Context) error { return d.rest(ctx, d.opts.Seconds/5) }
+func (d *director) interlude(ctx context.Context) error { return d.rest(ctx, d.opts.Length/5) }
 
 // standStill has a writer stop in the middle of a transaction, with its changes in
 // the database file and the journal hot.
@@ -100,7 +100,7 @@ func (d *director) freezeOne(ctx context.Context) error {
 	}
 	d.remark(e, "frozen in a transaction")
 	d.screen.event(d, "%s takes over %s later, when A's lease has expired", next, short(after))
-	if err := d.rest(ctx, d.opts.Seconds/10); err != nil {
+	if err := d.rest(ctx, d.opts.Length/10); err != nil {
 		return err
 	}
 	return d.wakeUp(ctx, e)
@@ -123,7 +123,7 @@ func (d *director) wakeUp(ctx context.Context, e event) error {
 		return err
 	}
 	if w.losses == losses {
-		return fmt.Errorf("A, which was frozen past its lease, had transaction %d acknowledged: that must never happen", w.rows[rows])
+		return fmt.Errorf("writer A, which was frozen past its lease, had transaction %d acknowledged: that must never happen", w.rows[rows])
 	}
 	d.remark(e, "woken, refused")
 	d.screen.event(d, "A is refused: its lease is lost, the transaction never happened")
@@ -132,7 +132,7 @@ func (d *director) wakeUp(ctx context.Context, e event) error {
 
 // finale lets them write until the time is up, and ends them.
 func (d *director) finale(ctx context.Context) error {
-	if err := d.rest(ctx, max(d.opts.Seconds/10, d.opts.Seconds-time.Since(d.began))); err != nil {
+	if err := d.rest(ctx, max(d.opts.Length/10, d.opts.Length-time.Since(d.began))); err != nil {
 		return err
 	}
 	for _, c := range d.children {

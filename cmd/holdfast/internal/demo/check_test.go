@@ -195,7 +195,7 @@ func TestNoSuchWriter(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			var out strings.Builder
-			err := Run(context.Background(), Options{Dir: dir, Seconds: time.Second, Lock: "leasefile", TTL: "1s", Writer: writer, Out: &out})
+			err := Run(context.Background(), Options{Dir: dir, Length: time.Second, Lock: "leasefile", TTL: "1s", Writer: writer, Out: &out})
 			if err == nil || !strings.Contains(err.Error(), "writer A") && !strings.Contains(err.Error(), "ended by itself") {
 				t.Errorf("Run = %v", err)
 			}
@@ -205,7 +205,7 @@ func TestNoSuchWriter(t *testing.T) {
 
 func TestKernelLockHasNothingToShow(t *testing.T) {
 	dir := t.TempDir()
-	err := Run(t.Context(), Options{Dir: dir, Seconds: time.Second, Lock: "flock", Writer: []string{"unused"}, Out: io.Discard})
+	err := Run(t.Context(), Options{Dir: dir, Length: time.Second, Lock: "flock", Writer: []string{"unused"}, Out: io.Discard})
 	if !errors.Is(err, ErrNoLease) {
 		t.Errorf("Run = %v, want %v", err, ErrNoLease)
 	}

@@ -22,13 +22,13 @@ var ErrNoLease = errors.New("demo: it shows a lease, which this lock has not: le
 
 // Options says how the demonstration runs.
 type Options struct {
-	Dir     string        // where its own directory is made; "" is the system's place for temporary files
-	Keep    bool          // leave the files there
-	Seconds time.Duration // how long the writers write, at least; the acts may take longer
-	Lock    string        // URL of the lock, which must be a lease
-	TTL     string        // of the lease
-	Writer  []string      // the command that runs [Write]
-	Out     io.Writer
+	Dir    string        // where its own directory is made; "" is the system's place for temporary files
+	Keep   bool          // leave the files there
+	Length time.Duration // how long the writers write, at least; the acts may take longer
+	Lock   string        // URL of the lock, which must be a lease
+	TTL    string        // of the lease
+	Writer []string      // the command that runs [Write]
+	Out    io.Writer
 }
 
 // Run runs the demonstration. It returns an error if anything was not as promised.

@@ -38,7 +38,6 @@ type tally struct {
 	told   bool   // to end
 	reason string // why it ended, if it was not told
 	losses int
-	busy   bool // frozen: whatever is said to it waits
 }
 
 // A remark belongs to a turn in the table at the end.

@@ -111,7 +111,7 @@ func TestInterruptedStatement(t *testing.T) {
 	ty := &typist{t: t, inputs: []string{
 		"CREATE TABLE t(a); BEGIN; INSERT INTO t VALUES(1);\n",
 		endless,
-		"INSERT INTO t VALUES(2); COMMIT;\n",
+		"INSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n) SELECT i FROM n LIMIT 300000; COMMIT;\n",
 		"SELECT 'rows', count(*) FROM t;\n",
 	}, before: map[int]func(){
 		1: func() {
@@ -127,7 +127,7 @@ func TestInterruptedStatement(t *testing.T) {
 	if err != nil {
 		t.Errorf("the shell returned %v", err)
 	}
-	if !strings.HasSuffix(out.String(), "rows|2\n") {
+	if !strings.HasSuffix(out.String(), "rows|300001\n") {
 		t.Errorf("output ends with %q", out.String()[max(0, len(out.String())-100):])
 	}
 	if got := strings.Count(told.String(), "interrupted"); got != 1 {
