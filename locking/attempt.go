@@ -39,7 +39,7 @@ func (a *attempt) giveUp(local *HeldError) error {
 			return fmt.Errorf("%w since %v", ErrUnreachable, waited.Round(time.Millisecond))
 		}
 		return nil
-	case out.err != nil && (permanent(out.err) || a.exhausted() && waited > p.c.patience()):
+	case out.err != nil && (permanent(out.err) || waited > p.c.patience()+p.c.opts.Timeout && a.exhausted()):
 		return out.err
 	case out.held == nil:
 		return nil

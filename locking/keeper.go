@@ -67,8 +67,9 @@ func (k *keeper) turn(ctx context.Context) (wait time.Duration, done bool) {
 	switch {
 	case err == nil:
 		return k.rest(&in), false
-	case errors.Is(err, ErrConflict):
-		// Somebody else was quicker. Not at once again: the others try as well.
+	case errors.Is(err, ErrConflict), errors.Is(err, ErrDoubt):
+		// Somebody else was quicker, or may have been; the next look tells. Not at
+		// once again: the others try as well.
 		return rand.N(5 * time.Millisecond), false
 	}
 	k.c.publish(outcome{attempt: in.attempt, err: err})
