@@ -38,13 +38,13 @@ func TestCacheIsDroppedWhateverTheCounterSays(t *testing.T) {
 // ever open at once.
 type countingFs struct {
 	afero.Fs
-	name      string
-	opens     atomic.Int64
-	open      atomic.Int64
-	overlaps  atomic.Int64
-	listings  atomic.Int64
-	stats     atomic.Int64
-	sizeCalls atomic.Int64
+	name     string
+	opens    atomic.Int64
+	open     atomic.Int64
+	overlaps atomic.Int64
+	listings atomic.Int64
+	stats    atomic.Int64 // of other files
+	sizes    atomic.Int64 // asked of the open file
 }
 
 type countingFile struct {
@@ -76,6 +76,11 @@ func (c *countingFs) Stat(name string) (os.FileInfo, error) {
 		c.stats.Add(1)
 	}
 	return c.Fs.Stat(name)
+}
+
+func (f countingFile) Stat() (os.FileInfo, error) {
+	f.fs.sizes.Add(1)
+	return f.File.Stat()
 }
 
 func (f countingFile) Close() error {
@@ -111,6 +116,43 @@ func TestFileIsOpenedAnewAfterAnotherProcess(t *testing.T) {
 	}
 	if n := files.overlaps.Load(); n != 0 {
 		t.Errorf("opened %d times while another handle was open", n)
+	}
+}
+
+// On a network file system it costs a round trip to ask for the size. While nobody
+// else was in, it is known.
+func TestSizeIsAskedForOnce(t *testing.T) {
+	for _, mode := range []string{"delete", "wal"} {
+		t.Run(mode, func(t *testing.T) {
+			a := newArbiter()
+			path := filepath.Join(scratch(t), "app.db")
+			files := &countingFs{Fs: afero.NewOsFs(), name: path}
+			here := register(t, files, a.process("here").open)
+			one, two := connect(t, here, path, ""), connect(t, here, path, "")
+			run(t, one, "PRAGMA journal_mode="+mode+";"+bankSchema)
+			start := files.sizes.Load()
+			for range 5 {
+				run(t, one, bankTransfer)
+				want(t, two, "PRAGMA integrity_check", "ok")
+			}
+			run(t, one, "CREATE TABLE junk AS SELECT * FROM account; DROP TABLE junk; PRAGMA wal_checkpoint(TRUNCATE)")
+			if n := files.sizes.Load() - start; n != 0 && mode == "delete" {
+				t.Errorf("asked %d times though nobody else was in", n)
+			}
+			run(t, one, "VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")
+			f := FileOf(one, "main")
+			known, err := f.Size()
+			if info, e := os.Stat(path); err != nil || e != nil || known != info.Size() {
+				t.Errorf("size is %d, %v; the file is %d, %v", known, err, info.Size(), e)
+			}
+			if mode == "wal" {
+				return // nobody else can come in
+			}
+			there := connect(t, register(t, nil, a.process("there").open), path, "")
+			run(t, there, thousandRows)
+			want(t, one, "SELECT count(*) FROM t", "1000")
+			want(t, two, "PRAGMA integrity_check", "ok")
+		})
 	}
 }
 

@@ -43,6 +43,7 @@ type database struct {
 	arrived bool            // changes is set; guarded by mu
 	names   map[string]bool // which of sides exist, as far as that is certain; guarded by mu
 
+	length length               // of content
 	wal    atomic.Bool          // in WAL mode, as last seen under a lock
 	dirty  atomic.Bool          // content was written and not synced since
 	writer atomic.Pointer[File] // the connection that holds Reserved or more
@@ -102,6 +103,7 @@ func (d *database) arrive(changes uint64) error {
 	if d.arrived && d.changes == changes {
 		return nil
 	}
+	d.length.forget()
 	if err := d.reopen(); err != nil {
 		return err
 	}

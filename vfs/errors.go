@@ -40,10 +40,11 @@ var (
 	errReadOnlyDirectory = errors.New("its directory cannot be written")
 )
 
-// coded returns err with the result code that the table gives it, and that code.
-// An error without an entry goes to SQLite with def.
-func coded(err error, def sqlite3.ExtendedErrorCode) (error, sqlite3.ExtendedErrorCode) {
-	code := def
+// coded returns the result code that the table gives err, or def if it is not
+// there, and err with that code for SQLite. What is returned hides err from
+// errors.Is.
+func coded(err error, def sqlite3.ExtendedErrorCode) (code sqlite3.ExtendedErrorCode, told error) {
+	code = def
 	for _, full := range diskFull {
 		if errors.Is(err, full) {
 			code = sqlite3.ExtendedErrorCode(sqlite3.FULL)
@@ -55,7 +56,7 @@ func coded(err error, def sqlite3.ExtendedErrorCode) (error, sqlite3.ExtendedErr
 			break
 		}
 	}
-	return sqlitevfs.SystemError(err, code), code
+	return code, sqlitevfs.SystemError(err, code)
 }
 
 // A refusal is why an operation of a [File] failed, and what SQLite was told.

@@ -82,15 +82,8 @@ func (f *File) WriteAt(p []byte, off int64) (int, error) {
 	if err := f.check(); err != nil {
 		return 0, f.refuse(err, sqlite3.IOERR_WRITE)
 	}
-	f.db.dirty.Store(true)
-	n, err := f.db.current().WriteAt(p, off)
-	if err != nil {
-		return n, f.refuse(err, sqlite3.IOERR_WRITE)
-	}
-	if off == 0 && len(p) >= 20 {
-		f.db.wal.Store(saysWAL(p))
-	}
-	return n, nil
+	n, err := f.db.write(p, off)
+	return n, f.refuse(err, sqlite3.IOERR_WRITE)
 }
 
 // Truncate cuts the database, while the level is certain.
@@ -98,8 +91,7 @@ func (f *File) Truncate(size int64) error {
 	if err := f.check(); err != nil {
 		return f.refuse(err, sqlite3.IOERR_TRUNCATE)
 	}
-	f.db.dirty.Store(true)
-	return f.refuse(f.db.current().Truncate(size), sqlite3.IOERR_TRUNCATE)
+	return f.refuse(f.db.truncate(size), sqlite3.IOERR_TRUNCATE)
 }
 
 // Sync makes what was written durable, while the level is certain.
@@ -115,8 +107,7 @@ func (f *File) SizeHint(size int64) error {
 	if err := f.check(); err != nil {
 		return f.refuse(err, sqlite3.IOERR_TRUNCATE)
 	}
-	f.db.dirty.Store(true)
-	return f.refuse(f.db.current().Allocate(size), sqlite3.IOERR_TRUNCATE)
+	return f.refuse(f.db.allocate(size), sqlite3.IOERR_TRUNCATE)
 }
 
 // Size returns the size of the database in bytes.
@@ -150,6 +141,9 @@ func (f *File) CommitPhaseTwo() error {
 	err := f.check()
 	if err == nil && !f.db.wal.Load() {
 		err = f.handOver()
+	}
+	if err == nil {
+		err = f.check() // that may have taken a while
 	}
 	return f.refuse(err, sqlite3.IOERR_FSYNC)
 }

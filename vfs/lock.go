@@ -88,7 +88,7 @@ func (f *File) take(to locking.Level, again func() bool) error {
 // climb raises a level that is held.
 func (f *File) climb(from, to locking.Level) error {
 	again := f.busy
-	if from == locking.Shared {
+	if from == locking.Shared && !f.retries() {
 		again = nil
 	}
 	err := f.take(to, again)
@@ -102,6 +102,12 @@ func (f *File) climb(from, to locking.Level) error {
 		return fmt.Errorf("%w by a connection of this process that lost its lease and has not ended its transaction", locking.ErrHeld)
 	}
 	return err
+}
+
+// retries reports whether SQLite begins again from nothing when a climb from SHARED
+// fails. It does not where the transaction has read before.
+func (f *File) retries() bool {
+	return f.conn != nil && f.conn.TxnState("") == sqlite3.TXN_NONE
 }
 
 // enter takes SHARED from nothing, and finds out what happened meanwhile.

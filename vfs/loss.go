@@ -61,8 +61,8 @@ func (f *File) refuse(err error, def sqlite3.ExtendedErrorCode) error {
 	if err != f.dead() {
 		err = fmt.Errorf("vfs: database %q: %w", f.db.path, err)
 	}
-	told, code := coded(err, def)
-	f.refused = &refusal{err, code} // told hides its cause from errors.Is
+	code, told := coded(err, def)
+	f.refused = &refusal{err, code}
 	return told
 }
 

@@ -90,9 +90,10 @@ func TestLossDuringEveryOperation(t *testing.T) {
 	transactions := map[string]string{
 		"commit":   "BEGIN IMMEDIATE;" + bankTransfer + "COMMIT",
 		"rollback": "BEGIN IMMEDIATE;" + bankTransfer + "ROLLBACK",
+		"vacuum":   "VACUUM",
 		"read":     "BEGIN; SELECT sum(length(filler)) FROM account; SELECT count(*) FROM log; COMMIT",
 	}
-	atEveryPoint(t, []string{"commit", "rollback", "read"}, func(t *testing.T, path, mode, variant string, n int) bool {
+	atEveryPoint(t, []string{"commit", "rollback", "vacuum", "read"}, func(t *testing.T, path, mode, variant string, n int) bool {
 		a := newArbiter()
 		one := a.process("one")
 		armed, seen, lost := false, 0, false
@@ -110,7 +111,7 @@ func TestLossDuringEveryOperation(t *testing.T) {
 			return nil
 		})
 		conn := connect(t, register(t, disk, one.open), path, "")
-		run(t, conn, small(mode))
+		run(t, conn, "CREATE TABLE junk AS SELECT * FROM account; DROP TABLE junk;"+small(mode))
 		armed = true
 		err := conn.Exec(transactions[variant])
 		armed = false

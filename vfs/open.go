@@ -48,7 +48,7 @@ func (v *VFS) OpenFilename(name *sqlitevfs.Filename, flags sqlitevfs.OpenFlag) (
 	}
 	file, out, err := v.openMain(name, flags)
 	if err != nil {
-		err, _ = coded(fmt.Errorf("vfs: open %q: %w", name.String(), err), sqlite3.ExtendedErrorCode(sqlite3.CANTOPEN))
+		_, err = coded(fmt.Errorf("vfs: open %q: %w", name.String(), err), sqlite3.ExtendedErrorCode(sqlite3.CANTOPEN))
 	}
 	return file, out, err
 }

@@ -75,7 +75,7 @@ func (s *sideFile) refuse(err error, def sqlite3.ExtendedErrorCode) error {
 		return s.owner.refuse(err, def)
 	}
 	if err != nil {
-		err, _ = coded(err, def)
+		_, err = coded(err, def)
 	}
 	return err
 }
