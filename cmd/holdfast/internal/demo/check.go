@@ -40,7 +40,7 @@ func (r *report) checkTurns() error {
 
 func (r *report) checkLocks() error {
 	if !watchesLocks {
-		r.right("locks of the operating system: only Linux tells, so this was not looked at")
+		r.checked = append(r.checked, "--  locks of the operating system were not looked for: only Linux tells")
 		return nil
 	}
 	if len(r.locks) > 0 {

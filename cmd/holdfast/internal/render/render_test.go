@@ -125,7 +125,7 @@ func TestWidthsWrap(t *testing.T) {
 // TestBoundedMemory writes a result much larger than what may be kept.
 func TestBoundedMemory(t *testing.T) {
 	field := strings.Repeat("x", 64<<10)
-	for _, mode := range Modes() {
+	for _, mode := range []string{"box", "csv", "insert", "json", "line"} { // one of each kind
 		t.Run(mode, func(t *testing.T) {
 			var opts Options
 			if err := opts.SetMode(mode); err != nil {

@@ -4,23 +4,22 @@ import (
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
 )
 
 // A tableStyle is one of the modes that align their columns.
 type tableStyle struct {
 	table.Style
-	header  text.Align
-	frame   bool // go-pretty draws an upper and a lower border,
-	borders bool // and we want them
-	escape  *strings.Replacer
+	centered bool // names of columns
+	frame    bool // go-pretty draws an upper and a lower border,
+	borders  bool // and we want them
+	escape   *strings.Replacer
 }
 
 var tableStyles = map[string]tableStyle{
-	"box":      {Style: boxed(table.StyleBoxLight), header: text.AlignCenter, frame: true, borders: true},
-	"table":    {Style: boxed(table.StyleBoxDefault), header: text.AlignCenter, frame: true, borders: true},
-	"markdown": {Style: boxed(markdownBox), header: text.AlignCenter, frame: true, escape: markdownEscape},
-	"column":   {Style: columns, header: text.AlignLeft},
+	"box":      {Style: boxed(table.StyleBoxLight), centered: true, frame: true, borders: true},
+	"table":    {Style: boxed(table.StyleBoxDefault), centered: true, frame: true, borders: true},
+	"markdown": {Style: boxed(markdownBox), centered: true, frame: true, escape: markdownEscape},
+	"column":   {Style: columns},
 }
 
 func boxed(box table.BoxStyle) table.Style {

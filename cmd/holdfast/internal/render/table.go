@@ -100,7 +100,7 @@ func (t *tableWriter) chunk(withHeader bool) string {
 	var configs []table.ColumnConfig
 	for i, width := range t.widths {
 		configs = append(configs, table.ColumnConfig{
-			Number: i + 1, Align: text.AlignLeft, AlignHeader: t.style.header,
+			Number: i + 1, Align: text.AlignLeft, AlignHeader: text.AlignLeft,
 			WidthMin: width, WidthMax: width, WidthMaxEnforcer: text.WrapText,
 		})
 	}
@@ -108,12 +108,19 @@ func (t *tableWriter) chunk(withHeader bool) string {
 	if withHeader && t.opts.Headers {
 		header := make(table.Row, len(t.columns))
 		for i, name := range t.columns {
-			header[i] = name
+			if header[i] = name; t.style.centered {
+				header[i] = center(name, t.widths[i])
+			}
 		}
 		w.AppendHeader(header)
 	}
 	w.AppendRows(t.rows)
 	return w.Render()
+}
+
+// center puts the odd space after the name, as sqlite3 does.
+func center(name string, width int) string {
+	return strings.Repeat(" ", max(0, width-text.LongestLineLen(name))/2) + name
 }
 
 // measure takes the widths from the header and the rows that are kept.
