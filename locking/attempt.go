@@ -43,21 +43,33 @@ func (a *attempt) giveUp(local *HeldError) error {
 		return out.err
 	case out.held == nil:
 		return nil
-	case climb && a.level == Reserved:
-		// The holder may be waiting for this very reader to leave.
-		p.claim = Reserved
-	case climb && out.futile:
-		// Of two that found a journal to play back one has to let go, and it is
-		// not the one that is let in to write.
-		p.claim = Exclusive
+	case climb && (a.level == Reserved || out.futile):
+		// The holder may be waiting for this very reader to leave. And of two that
+		// found a journal to play back one has to let go, and it is not the one that
+		// is let in to write.
+		a.claim()
 	case waited < p.c.patience() || !climb && !a.exhausted():
 		return nil
 	case climb:
-		p.claim = Exclusive
+		a.claim()
+	case p.claim > None:
+		// There is no time left to wait for a chance to write, but one may be let in
+		// to read.
+		p.claim = None
+		return nil
 	}
 	held := *out.held
 	held.Wanted = a.level
 	return &held
+}
+
+// claim notes what the climb lacked, for the caller to wait for it before it comes
+// in again, if it is about to. Otherwise it may come to read, and needs no more
+// than SHARED. The caller holds mu.
+func (a *attempt) claim() {
+	if !a.exhausted() {
+		a.p.claim = a.level
+	}
 }
 
 // exhausted reports whether the caller does not want to wait any more. It is

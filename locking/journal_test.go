@@ -18,7 +18,7 @@ func TestWriterLetInAfterWaitingDoesNotVouchForTheJournal(t *testing.T) {
 		must(t, crashed.Lock(t.Context(), Shared, nil))
 		must(t, crashed.Lock(t.Context(), Reserved, nil))
 		must(t, writer.Lock(t.Context(), Shared, nil))
-		if err := writer.Lock(t.Context(), Reserved, nil); !errors.Is(err, ErrHeld) {
+		if err := writer.Lock(t.Context(), Reserved, patient(time.Minute)); !errors.Is(err, ErrHeld) {
 			t.Fatalf("second writer: %v, want ErrHeld", err)
 		}
 		must(t, writer.Unlock(None))
@@ -43,4 +43,34 @@ func TestWriterLetInAfterWaitingDoesNotVouchForTheJournal(t *testing.T) {
 		must(t, reader.Unlock(None))
 		must(t, writer.Lock(t.Context(), Exclusive, patient(time.Minute)))
 	})
+}
+
+// Who gave up writing is let in to read beside the writer, and so is who waited in
+// vain to write.
+func TestWhoCouldNotWriteCanRead(t *testing.T) {
+	for name, waits := range map[string]bool{"gave up": false, "waits for a second": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var again func() bool
+				most := 50 * time.Millisecond
+				if waits {
+					again, most = patient(time.Second), most+time.Second
+				}
+				reg := &cell{}
+				writer, other := newLock(t, open(t, reg, Options{})), newLock(t, open(t, reg, Options{}))
+				must(t, writer.Lock(t.Context(), Shared, nil))
+				must(t, writer.Lock(t.Context(), Reserved, nil))
+				must(t, other.Lock(t.Context(), Shared, nil))
+				if err := other.Lock(t.Context(), Reserved, again); !errors.Is(err, ErrHeld) {
+					t.Fatalf("second writer: %v, want ErrHeld", err)
+				}
+				must(t, other.Unlock(None))
+				start := time.Now()
+				must(t, other.Lock(t.Context(), Shared, again))
+				if took := time.Since(start); took > most {
+					t.Errorf("let in to read after %v, want at most %v", took, most)
+				}
+			})
+		})
+	}
 }

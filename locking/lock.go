@@ -42,7 +42,9 @@ type Lock interface {
 	// a nil again Lock waits only as long as an idle holder needs to step down.
 	// From Shared to Reserved it does not wait at all, since the holder may itself
 	// be waiting for this reader to leave; from Shared to Exclusive no longer than an
-	// idle holder needs, since two readers may both have found a hot journal.
+	// idle holder needs, since two readers may both have found a hot journal. If again
+	// then returns true the caller is taken to unlock and try again from None, and
+	// waits there for what it lacked.
 	//
 	// It returns an error that is [ErrHeld] (a [*HeldError]) when it gave up, the
 	// cause of ctx when that ended first, and [ErrLost] once the lease is lost.
