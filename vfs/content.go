@@ -1,9 +1,6 @@
 package vfs
 
-import (
-	"path/filepath"
-	"sync"
-)
+import "sync"
 
 // A length is the size of a file, as long as it is certain.
 type length struct {
@@ -96,7 +93,7 @@ func (d *database) sync(how durability) error {
 	d.dirty.Store(false)
 	err := d.current().Sync(how)
 	if err == nil && d.created.CompareAndSwap(true, false) {
-		err = d.vfs.files.syncDir(filepath.Dir(d.path))
+		err = d.syncDir()
 	}
 	if err != nil {
 		d.dirty.Store(true)

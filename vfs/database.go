@@ -48,6 +48,7 @@ type database struct {
 	dirty  atomic.Bool          // content was written and not synced since
 	writer atomic.Pointer[File] // the connection that holds Reserved or more
 
+	dir      directory
 	shm      privateDir
 	warnOnce sync.Once
 }
@@ -195,6 +196,7 @@ func (d *database) close() error {
 		h.Close()
 	}
 	d.shm.remove()
+	d.dir.close()
 	if d.content.Load() == nil {
 		return nil
 	}

@@ -40,6 +40,10 @@ func (hostFS) syncDir(dir string) error {
 		return err
 	}
 	defer d.Close()
+	return syncOpenDir(d)
+}
+
+func syncOpenDir(d *os.File) error {
 	if err := syncFile(d, durable); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, syscall.EINVAL) {
 		return err // the others say that this file system has no such thing
 	}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -159,6 +160,8 @@ func (d *database) begin(ctx context.Context, flags sqlitevfs.OpenFlag) (writes 
 	}
 	if d.leased = leased(d.locker.Grade()); d.leased {
 		d.vfs.leased.Store(true)
+	} else if _, host := d.vfs.files.(hostFS); host {
+		d.dir.open(filepath.Dir(d.path))
 	}
 	if missing {
 		d.created.Store(true)

@@ -5,6 +5,7 @@ package vfs
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"syscall"
 
 	sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
@@ -25,6 +26,15 @@ var diskFull = []error{syscall.ENOSPC, syscall.EDQUOT}
 func isReadOnly(err error) bool { return errors.Is(err, syscall.EROFS) }
 
 func access(name string, flag sqlitevfs.AccessFlag) error {
+	return retry(func() error { return unix.Access(name, accessMode(flag)) })
+}
+
+// accessAt is access for a name in an open directory.
+func accessAt(dir *os.File, name string, flag sqlitevfs.AccessFlag) error {
+	return retry(func() error { return unix.Faccessat(int(dir.Fd()), name, accessMode(flag), 0) })
+}
+
+func accessMode(flag sqlitevfs.AccessFlag) uint32 {
 	var mode uint32 = unix.F_OK
 	switch flag {
 	case sqlitevfs.ACCESS_READWRITE:
@@ -32,7 +42,7 @@ func access(name string, flag sqlitevfs.AccessFlag) error {
 	case sqlitevfs.ACCESS_READ:
 		mode = unix.R_OK
 	}
-	return retry(func() error { return unix.Access(name, mode) })
+	return mode
 }
 
 // retry repeats a system call for as long as a signal interrupts it.

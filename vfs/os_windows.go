@@ -28,6 +28,9 @@ func access(name string, flag sqlitevfs.AccessFlag) error {
 	return err
 }
 
+// accessAt is not needed: no directory is kept open.
+func accessAt(*os.File, string, sqlitevfs.AccessFlag) error { return errors.ErrUnsupported }
+
 func syncFile(f *os.File, _ durability) error { return f.Sync() }
 
 func allocate(*os.File, int64, int64) error { return nil }

@@ -126,6 +126,9 @@ func (s *sideFile) sync(how durability) error {
 		return nil
 	}
 	s.named = true
+	if s.owner != nil {
+		return s.owner.db.syncDir()
+	}
 	return s.files.syncDir(filepath.Dir(s.name))
 }
 

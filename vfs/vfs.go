@@ -94,7 +94,12 @@ func (v *VFS) Delete(name string, syncDir bool) error {
 	if !syncDir {
 		return nil
 	}
-	return sqlitevfs.SystemError(v.files.syncDir(filepath.Dir(name)), sqlite3.IOERR_DIR_FSYNC)
+	if d != nil {
+		err = d.syncDir()
+	} else {
+		err = v.files.syncDir(filepath.Dir(name))
+	}
+	return sqlitevfs.SystemError(err, sqlite3.IOERR_DIR_FSYNC)
 }
 
 // Access tells whether a file exists or can be used. For the journal and WAL of a
@@ -108,7 +113,7 @@ func (v *VFS) Access(name string, flag sqlitevfs.AccessFlag) (bool, error) {
 			return exists, nil
 		}
 	}
-	err := v.files.access(name, flag)
+	err := v.access(name, flag)
 	switch {
 	case err == nil:
 		return true, nil
@@ -116,6 +121,15 @@ func (v *VFS) Access(name string, flag sqlitevfs.AccessFlag) (bool, error) {
 		return false, nil
 	}
 	return false, sqlitevfs.SystemError(fmt.Errorf("vfs: access %q: %w", name, err), sqlite3.IOERR_ACCESS)
+}
+
+func (v *VFS) access(name string, flag sqlitevfs.AccessFlag) error {
+	if d, _ := v.ofSide(name); d != nil {
+		if opened, err := d.dir.access(filepath.Base(name), flag); opened {
+			return err
+		}
+	}
+	return v.files.access(name, flag)
 }
 
 // sides are the suffixes of the files that SQLite keeps beside a database.
