@@ -1,0 +1,271 @@
+//go:build linux
+
+package chaos
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// prepare makes the database of the storm.
+func (s *storm) prepare() {
+	s.t.Helper()
+	a := startAgent(s.t, dsn(s.path, s.lock...))
+	for _, statement := range stormSchema {
+		a.exec(statement)
+	}
+	series := func(n int, insert string) {
+		a.exec(fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i+1 FROM n WHERE i < %d) %s FROM n`, n-1, insert))
+	}
+	series(accounts, fmt.Sprintf(`INSERT INTO account SELECT i, %d`, balance))
+	series(keys, `INSERT INTO register SELECT i, 0`)
+	series(sheets, `INSERT INTO sheet SELECT i, 0, randomblob(3000)`)
+	a.must("close", "")
+	a.end()
+}
+
+// newStorm makes a storm of n processes.
+func newStorm(t *testing.T, n int, ttl time.Duration, contained wrap, lock ...string) *storm {
+	t.Helper()
+	rng, _ := choices(t)
+	s := &storm{
+		t: t, path: database(t), rng: rng,
+		ttl: ttl, guard: ttl / 4, limit: 10 * time.Second,
+		lock: lock, ops: make(map[int64]*operation), counts: make(map[string]int),
+	}
+	s.newSlots(n, contained)
+	s.prepare()
+	return s
+}
+
+// blow runs the storm.
+func (s *storm) blow(d time.Duration) {
+	var slots sync.WaitGroup
+	for _, sl := range s.slots {
+		slots.Go(sl.run)
+	}
+	s.t.Cleanup(func() {
+		for _, sl := range s.slots {
+			if sl.p != nil {
+				sl.p.signal(syscall.SIGKILL)
+			}
+		}
+	})
+	s.rage(d)
+	s.end(&slots)
+}
+
+// A wreck is what is left of a database after a storm, by a process that comes
+// afterwards.
+type wreck struct {
+	problems []string
+	text     string // of everything that counts, for comparison
+	ledger   map[int64]int
+	last     []*operation // reads of all registers
+}
+
+// contentQueries are those whose results sqlite3 must confirm.
+var contentQueries = []string{
+	`SELECT id, balance FROM account ORDER BY id`,
+	`SELECT id, what FROM ledger NOT INDEXED ORDER BY id, rowid`,
+	`SELECT k, v FROM register ORDER BY k`,
+	`SELECT n, v, hex(b) FROM sheet ORDER BY n`,
+	`PRAGMA integrity_check`,
+}
+
+// inspect reads the database.
+func (s *storm) inspect() *wreck {
+	s.t.Helper()
+	a := startAgent(s.t, dsn(s.path, append(slices.Clone(s.lock), "_pragma", "busy_timeout(60000)")...))
+	w := &wreck{ledger: make(map[int64]int)}
+	value := func(sql string) string {
+		r := a.do(request{Do: "query", SQL: sql})
+		if r.Err != "" {
+			w.problems = append(w.problems, sql+": "+r.Err)
+		}
+		text := ""
+		for _, row := range r.Rows {
+			text += strings.Join(row, "|") + "\n"
+		}
+		return text
+	}
+	for _, q := range contentQueries {
+		w.text += value(q)
+	}
+	if text := value(`PRAGMA integrity_check`); text != "ok\n" {
+		w.problems = append(w.problems, "integrity_check: "+text)
+	}
+	if got, want := value(`SELECT sum(balance) FROM account`), fmt.Sprintln(accounts*balance); got != want {
+		w.problems = append(w.problems, "the total is "+got)
+	}
+	if got, want := value(`SELECT count(*), count(DISTINCT v) FROM sheet`), fmt.Sprintf("%d|1\n", sheets); got != want {
+		w.problems = append(w.problems, "half of a transaction is in the sheets: "+got)
+	}
+	for line := range strings.Lines(value(`SELECT id FROM ledger NOT INDEXED`)) {
+		w.ledger[number(line)]++
+	}
+	read := func(key int, sql string) {
+		o := &operation{Kind: kindRead, Key: key, Outcome: outcomeOK, Call: monotonic(), Saw: number(value(sql))}
+		o.Return = monotonic()
+		w.last = append(w.last, o)
+	}
+	for key := range keys {
+		read(key, fmt.Sprintf(`SELECT v FROM register WHERE k = %d`, key))
+	}
+	read(sheetKey, `SELECT max(v) FROM sheet`)
+	return w
+}
+
+func number(text string) int64 {
+	n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+	if err != nil {
+		return -2 // that nobody wrote
+	}
+	return n
+}
+
+// settleLedger returns what the ledger and what was acknowledged disagree about.
+func (s *storm) settleLedger(w *wreck) (wrong []string) {
+	rows := maps.Clone(w.ledger)
+	for _, o := range s.order {
+		if o.Kind != "entry" {
+			continue
+		}
+		n := rows[o.ID]
+		delete(rows, o.ID)
+		switch {
+		case n > 1:
+			wrong = append(wrong, fmt.Sprintf("there %d times: %+v", n, *o))
+		case n == 0 && o.Outcome == outcomeOK:
+			wrong = append(wrong, fmt.Sprintf("acknowledged and lost: %+v", *o))
+		case n == 1 && o.Outcome == outcomeFailed:
+			wrong = append(wrong, fmt.Sprintf("failed and there: %+v", *o))
+		}
+	}
+	for id := range rows {
+		wrong = append(wrong, fmt.Sprintf("there and never tried: %d", id))
+	}
+	return wrong
+}
+
+// history is that of the registers.
+func (s *storm) history(w *wreck) (h []*operation) {
+	for _, o := range s.order {
+		switch o.Kind {
+		case kindRead, kindWrite, kindSwap:
+			h = append(h, o)
+		}
+	}
+	return append(h, w.last...)
+}
+
+// closed returns the longest Close, and fails the test if it took longer than it may.
+func (s *storm) closed() (longest time.Duration) {
+	// A third of the ttl for the lease, and SQLite's own work on the files.
+	bound := s.ttl/3 + slack/2
+	for _, c := range s.closes {
+		longest = max(longest, c.took)
+		if c.took > bound {
+			s.t.Errorf("Close took %v (%s), want at most %v", c.took, c.Err, bound)
+		}
+	}
+	return longest
+}
+
+// tally counts outcomes, and finds the longest operation.
+func (s *storm) tally() (outcomes map[string]int, lost int) {
+	outcomes = make(map[string]int)
+	for _, o := range s.order {
+		outcomes[o.Outcome]++
+		if strings.Contains(o.Err, "lease is lost") {
+			lost++
+		}
+	}
+	return outcomes, lost
+}
+
+// Processes that are killed, stopped and frozen while they write lose nothing that
+// was acknowledged, and what they see is always in one order.
+func TestStorm(t *testing.T) {
+	w, refused := container(t)
+	if w == nil && realRun() {
+		t.Fatalf("%s=1, and this system lets nobody make a pid namespace:\n%s", realEnv, refused)
+	}
+	n, ttl := lasting(6, 16), time.Second
+	s := newStorm(t, n, ttl, w, "lock", "leasefile", "ttl", ttl.String(), "guard", (ttl / 4).String(), "poll", "20ms")
+	s.blow(lasting(8*time.Second, 60*time.Second))
+	left := s.inspect()
+	for _, problem := range first(append(append(s.troubles, left.problems...), s.settleLedger(left)...), 10) {
+		t.Error(problem)
+	}
+	linearizable(t, s.history(left))
+	if text, ok := stock(t, s.path, strings.Join(contentQueries, ";\n")+";"); ok && text != left.text {
+		t.Error("sqlite3 reads something else")
+	}
+	longest := s.closed()
+	outcomes, lost := s.tally()
+	t.Logf("%d processes in %d places: %v; operations: %v, of them %d by loss of the lease; %d ledger rows; %d times closed, within %v",
+		s.launched, n, s.counts, outcomes, lost, len(left.ledger), len(s.closes), longest)
+	if os.Getenv("DBG") != "" {
+		type st struct {
+			n        int
+			sum, max time.Duration
+		}
+		m := map[string]*st{}
+		for _, o := range s.order {
+			if o.Return == 0 {
+				continue
+			}
+			k := fmt.Sprint(o.Kind, " ", o.Outcome, " proc", o.ID>>32)
+			k2 := fmt.Sprint(o.Kind, " ", o.Outcome)
+			for _, k := range []string{k, k2} {
+				x := m[k]
+				if x == nil {
+					x = &st{}
+					m[k] = x
+				}
+				d := time.Duration(o.Return - o.Call)
+				x.n++
+				x.sum += d
+				x.max = max(x.max, d)
+			}
+		}
+		for _, k := range slices.Sorted(maps.Keys(m)) {
+			t.Log(k, m[k].n, m[k].sum/time.Duration(m[k].n), m[k].max)
+		}
+		for i, sl := range s.slots {
+			t.Log(i, sl.clients, sl.readOnly, sl.lock, sl.completed)
+		}
+	}
+	for i, sl := range s.slots {
+		if sl.completed < lasting(1, 20) {
+			t.Errorf("place %d completed only %d operations", i, sl.completed)
+		}
+	}
+	if realRun() && (lost < 5 || s.counts["killed"] < 30 || outcomes[outcomeOK] < 3000) {
+		t.Error("that was no storm")
+	}
+}
+
+// The storm notices a lock that does not lock.
+func TestStormBitesBrokenLock(t *testing.T) {
+	s := newStorm(t, 4, time.Second, nil, "lock", "always")
+	for _, sl := range s.slots {
+		sl.clients, sl.readOnly, sl.lock = alone, false, nil
+	}
+	s.blow(2 * time.Second)
+	left := s.inspect()
+	damage := append(append(s.troubles, left.problems...), s.settleLedger(left)...)
+	if len(damage) == 0 {
+		t.Error("nothing was noticed")
+	}
+	t.Logf("noticed %d times, such as: %s", len(damage), strings.Join(first(damage, 2), "; "))
+}
