@@ -52,10 +52,10 @@ func (a *attempt) giveUp(local *HeldError) error {
 		return nil
 	case climb:
 		a.claim()
-	case p.claim > None:
+	case p.claim:
 		// There is no time left to wait for a chance to write, but one may be let in
 		// to read.
-		p.claim = None
+		p.claim = false
 		return nil
 	}
 	held := *out.held
@@ -63,14 +63,13 @@ func (a *attempt) giveUp(local *HeldError) error {
 	return &held
 }
 
-// claim notes what the climb lacked, for the caller to wait for it before it comes
-// in again, if it is about to. Otherwise it may come to read, and needs no more
-// than SHARED. The caller holds mu.
-func (a *attempt) claim() {
-	if !a.exhausted() {
-		a.p.claim = a.level
-	}
-}
+// claim has the caller, if it is about to try again, wait in the queue until it is
+// alone before it comes in. Less than EXCLUSIVE would not do, even if all that it
+// lacked was RESERVED: a process may be at RESERVED only once its connection, at
+// SHARED, looked for a journal that a crash left, since readers beside it take that
+// journal for one in use. Who is not about to try again may come to read, and needs
+// no more than SHARED. The caller holds mu.
+func (a *attempt) claim() { a.p.claim = !a.exhausted() }
 
 // exhausted reports whether the caller does not want to wait any more. It is
 // asked without mu, since it may block.

@@ -58,10 +58,8 @@ type Lock interface {
 	// Level returns the level held.
 	Level() Level
 
-	// Reserved reports whether a connection is known to hold Reserved or more: then
-	// the journal of the database is in use. It may miss those of other processes.
-	// Whoever then takes the journal for one that a crash left does no harm, since
-	// to play it back needs Exclusive, which is refused.
+	// Reserved reports whether any connection of any process holds Reserved or more:
+	// then a journal of the database is in use, and not one that a crash left.
 	Reserved(ctx context.Context) (bool, error)
 
 	// Check returns nil while what this lock holds is certain, and an error that is

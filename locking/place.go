@@ -18,8 +18,8 @@ type place struct {
 	session *session // in which level was granted; nil at None; stays once it is lost
 	level   Level
 	sole    bool   // keeps other processes out at any level
-	claim   Level  // what the process must hold before the next Shared: an earlier climb failed for want of it
-	kept    Level  // what it holds since, for the climb to come
+	claim   bool   // it comes in next only where nobody else is in: an earlier climb failed because somebody was
+	kept    bool   // it came in so, and has not climbed since
 	want    Level  // what the process must hold for this place to go on; None if it does not wait
 	queue   bool   // want may be queued for
 	since   uint64 // first attempt of the keeper that knows of want
@@ -76,7 +76,7 @@ func (p *place) Unlock(level Level) error {
 	lost := p.session.check() != nil
 	if level == None && !lost {
 		// A lost session stays with its place, which so is dead for good.
-		p.session, p.sole, p.kept = nil, false, None
+		p.session, p.sole, p.kept = nil, false, false
 	}
 	c.used = now()
 	c.broadcast()
@@ -108,29 +108,36 @@ func (p *place) Close() error {
 // need returns the level that the process must hold for what the place holds.
 func (p *place) need() Level {
 	switch {
-	case p.level != None && p.sole:
+	case p.level != None && (p.sole || p.kept):
 		return Exclusive
 	case p.level == Pending && p.want != Exclusive:
 		return Reserved // it only keeps new readers of this process out
 	}
-	return max(p.level, p.kept)
+	return p.level
 }
 
-// Reserved implements [Lock]. It speaks of this process alone. That another one is
-// at RESERVED or above in the record says nothing about the journal: a process is
-// let in there for a place that waits, before that place could look whether there
-// is a journal to play back.
-func (p *place) Reserved(context.Context) (bool, error) {
+// Reserved implements [Lock]. It asks the register only if another process
+// could be at RESERVED.
+func (p *place) Reserved(ctx context.Context) (bool, error) {
 	c := p.c
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	s := c.current()
 	for q := range c.places {
 		if q.session == s && q.level.Writing() {
+			c.mu.Unlock()
 			return true, nil
 		}
 	}
-	return false, nil
+	self, alone := s.self.ID, s.level.Writing()
+	c.mu.Unlock()
+	if alone {
+		return false, nil
+	}
+	rec, err := c.read(ctx)
+	if err != nil {
+		return false, err
+	}
+	return rec.writes(self), nil
 }
 
 // Lock implements [Lock].
@@ -203,8 +210,7 @@ func (p *place) grant(level Level) (held *HeldError) {
 	}
 	need := level
 	if p.level == None {
-		need = max(level, p.claim)
-		if p.nextSole {
+		if p.claim || p.nextSole {
 			need = Exclusive
 		}
 	} else if p.sole {
@@ -219,7 +225,10 @@ func (p *place) grant(level Level) (held *HeldError) {
 		return nil
 	}
 	if p.level == None {
-		p.session, p.sole, p.kept, p.claim = s, p.nextSole, p.claim, None
+		p.session, p.sole, p.kept, p.claim = s, p.nextSole, p.claim, false
+	}
+	if level.Writing() {
+		p.kept = false // from here on others may read beside it
 	}
 	p.level = level
 	return nil
