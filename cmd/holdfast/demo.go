@@ -64,7 +64,7 @@ func runDemo(ctx context.Context, line *commandLine, opts demo.Options) error {
 	case errors.Is(err, demo.ErrNoLease):
 		return usageError{err}
 	case ctx.Err() != nil:
-		return errors.Join(errors.New("demo: interrupted; all its processes are gone"), err)
+		return errors.New("demo: interrupted; all its processes are gone")
 	}
 	return err
 }

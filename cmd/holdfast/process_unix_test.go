@@ -266,6 +266,40 @@ func TestFrozenShell(t *testing.T) {
 	}
 }
 
+// TestIdleShellYields: a database in WAL mode, which a connection holds for as long
+// as it is open, is free for others while the shell waits for input.
+func TestIdleShellYields(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "app.db")
+	dsn := "file:" + db + "?lock=leasefile&ttl=2s"
+	cmd := program(t, "shell", dsn)
+	in, _ := cmd.StdinPipe()
+	stdout, _ := cmd.StdoutPipe()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	out := read(stdout, nil)
+	io.WriteString(in, "PRAGMA journal_mode=WAL; CREATE TABLE t(a); INSERT INTO t VALUES(1); SELECT 'idle';\n")
+	out.await(t, "wal\nidle\n")
+	pool, err := holdfast.Open(dsn, holdfast.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	if _, err := pool.ExecContext(ctx, `INSERT INTO t VALUES(2)`); err != nil {
+		t.Error(err)
+	}
+	if err := pool.Close(); err != nil {
+		t.Error(err)
+	}
+	io.WriteString(in, "SELECT count(*) FROM t;\n")
+	out.await(t, "2\n")
+	in.Close()
+	if code := exitCode(t, cmd); code != done {
+		t.Errorf("exit code %d, want %d", code, done)
+	}
+}
+
 // TestTerminated: told to end while a statement runs, it undoes that and gives the
 // lease up.
 func TestTerminated(t *testing.T) {

@@ -126,7 +126,6 @@ func (d *director) wakeUp(ctx context.Context, e event) error {
 		return fmt.Errorf("writer A, which was frozen past its lease, had transaction %d acknowledged: that must never happen", w.rows[rows])
 	}
 	d.remark(e, "woken, refused")
-	d.screen.event(d, "A is refused: its lease is lost, the transaction never happened")
 	return d.await(ctx, patience, "A going on", func() bool { return len(w.rows) > rows })
 }
 

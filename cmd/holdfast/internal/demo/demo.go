@@ -43,7 +43,8 @@ func Run(ctx context.Context, opts Options) (err error) {
 	}
 	screen := newScreen(opts.Out)
 	defer func() {
-		if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, ErrNoLease) || opts.Keep {
+		wrong := err != nil && ctx.Err() == nil && screen.err == nil && !errors.Is(err, ErrNoLease)
+		if wrong || opts.Keep {
 			screen.note("the files are kept in %s", dir)
 			return
 		}
@@ -58,17 +59,16 @@ func Run(ctx context.Context, opts Options) (err error) {
 	if err != nil {
 		return err
 	}
-	screen.note("three processes write to %s through a lease (ttl %v) and no lock of the operating system", filepath.Join(dir, "bank.db"), ttl)
+	screen.note("Three processes write to one database, %s,", filepath.Join(dir, "bank.db"))
+	screen.note("through a lease of %v, and without any lock of the operating system.", ttl)
 	d := newDirector(opts, db.DSN, ttl, screen)
 	if err := d.play(ctx); err != nil {
 		return err
 	}
 	screen.done()
 	r := d.report()
-	if err := r.check(ctx, db.DSN); err != nil {
-		return err
-	}
-	return r.write(opts.Out)
+	err = r.check(ctx, db.DSN)
+	return errors.Join(r.write(opts.Out), err)
 }
 
 // prepare makes the database, and gives its lease up again for the writers.

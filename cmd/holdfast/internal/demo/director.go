@@ -102,6 +102,9 @@ func (d *director) await(ctx context.Context, limit time.Duration, what string, 
 		case <-tick.C:
 			d.look()
 			d.screen.draw(d)
+			if d.screen.err != nil {
+				return d.screen.err
+			}
 		case <-deadline.C:
 			return fmt.Errorf("%s did not happen within %v", what, limit)
 		case <-ctx.Done():
@@ -151,10 +154,14 @@ func (d *director) take(e event) error {
 		d.turns.add(e, 0)
 	case refused:
 		w.losses++
-		w.undone = append(w.undone, e.Row)
 		w.state = "refused"
-	case doubtful:
-		w.doubt = append(w.doubt, e.Row)
+		if e.Doubt {
+			w.doubt = append(w.doubt, e.Row)
+			d.screen.event(d, "%s is refused while it commits: nobody told it whether transaction %d happened", e.writer, e.Row)
+			break
+		}
+		w.undone = append(w.undone, e.Row)
+		d.screen.event(d, "%s is refused: its lease is lost, transaction %d never happened", e.writer, e.Row)
 	case broken:
 		w.reason = e.Reason
 	case stopped:

@@ -11,7 +11,8 @@ type event struct {
 	Level  string    `json:"level,omitempty"`  // that it holds
 	Began  time.Time `json:"began,omitzero"`   // when it got the lock, for inside and committed
 	Until  time.Time `json:"until,omitzero"`   // when it still had it for certain
-	Reason string    `json:"reason,omitempty"` // for refused
+	Doubt  bool      `json:"doubt,omitempty"`  // the row may be there all the same, for refused
+	Reason string    `json:"reason,omitempty"` // for refused and broken
 
 	writer string // who sent it; set by the director
 }
@@ -23,8 +24,7 @@ const (
 	ready     kind = "ready"     // connected
 	inside    kind = "inside"    // stands still in a transaction that has written to the file
 	committed kind = "committed" // a row is acknowledged
-	refused   kind = "refused"   // a transaction failed because the lease was lost
-	doubtful  kind = "doubtful"  // a commit failed in a way that leaves open whether the row is there
+	refused   kind = "refused"   // a transaction failed, most likely because the lease was lost
 	stopped   kind = "stopped"   // ends as told
 	broken    kind = "broken"    // ends because of an error
 	gone      kind = "gone"      // the process has ended; sent by the director to itself

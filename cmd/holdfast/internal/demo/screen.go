@@ -15,6 +15,7 @@ type screen struct {
 	out    io.Writer
 	region *terminal.Region // nil: plain lines
 	shown  time.Time        // when the last plain line with the state was printed
+	err    error            // nobody sees it any more
 }
 
 // plainEvery is how often the state is printed as a plain line.
@@ -28,10 +29,17 @@ func newScreen(out io.Writer) *screen {
 func (s *screen) note(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	if s.region != nil {
-		s.region.Above(text)
+		s.failed(s.region.Above(text))
 		return
 	}
-	fmt.Fprintln(s.out, text)
+	_, err := fmt.Fprintln(s.out, text)
+	s.failed(err)
+}
+
+func (s *screen) failed(err error) {
+	if s.err == nil {
+		s.err = err
+	}
 }
 
 // event prints what happened, with the time since the beginning.
@@ -42,7 +50,7 @@ func (s *screen) event(d *director, format string, args ...any) {
 // draw shows the present state.
 func (s *screen) draw(d *director) {
 	if s.region != nil {
-		s.region.Draw(strings.Join(d.lines(), "\n"))
+		s.failed(s.region.Draw(strings.Join(d.lines(), "\n")))
 		return
 	}
 	if now := time.Now(); now.Sub(s.shown) >= plainEvery {
@@ -54,7 +62,7 @@ func (s *screen) draw(d *director) {
 // done removes what is redrawn.
 func (s *screen) done() {
 	if s.region != nil {
-		s.region.Above("")
+		s.failed(s.region.Above(""))
 	}
 }
 

@@ -24,6 +24,7 @@ type writer struct {
 	db       *sql.DB
 	events   *json.Encoder
 	commands <-chan command // closed when the director is gone
+	stood    bool           // stood still in the present transaction
 }
 
 // Write is what the hidden command does: it writes rows under a name until it is
@@ -70,7 +71,7 @@ func (w *writer) run(ctx context.Context) error {
 			if err := w.transaction(ctx, n, standStill); err != nil {
 				return errors.Join(err, w.send(event{Kind: broken, Row: n, Reason: err.Error()}))
 			}
-			n, standStill = n+1, false
+			n, standStill, w.stood = n+1, standStill && !w.stood, false
 			wait.Reset(think)
 		}
 	}
@@ -100,21 +101,22 @@ func (w *writer) transaction(ctx context.Context, n int, standStill bool) error 
 	}
 	e.Until = time.Now()
 	if err := tx.Commit(); err != nil {
-		return w.failed(n, err, true)
+		// After standing still there is no doubt: if the lease is lost, then since
+		// before COMMIT, which could not write any more.
+		return w.failed(n, err, !standStill)
 	}
 	return w.send(e)
 }
 
-// failed tells of a transaction that did not go through. Whoever lost the lease
-// goes on with a new connection, which the pool opens by itself.
-func (w *writer) failed(n int, err error, committing bool) error {
+// failed tells of a transaction that did not go through, or in doubt may have.
+// Whoever lost the lease goes on with a new connection, which the pool opens by
+// itself.
+func (w *writer) failed(n int, err error, doubt bool) error {
 	switch {
-	case errors.Is(err, holdfast.ErrLost):
-		return w.send(event{Kind: refused, Row: n, Reason: err.Error()})
 	case errors.Is(err, holdfast.ErrHeld):
 		return nil // waited long enough: the next transaction tries again
-	case committing:
-		return w.send(event{Kind: doubtful, Row: n, Reason: err.Error()})
+	case errors.Is(err, holdfast.ErrLost), doubt:
+		return w.send(event{Kind: refused, Row: n, Doubt: doubt, Reason: err.Error()})
 	}
 	return err
 }
@@ -134,6 +136,7 @@ func (w *writer) standStill(conn *sql.Conn, e event) error {
 	if err := w.send(e); err != nil {
 		return err
 	}
+	w.stood = true
 	<-w.commands // "go", or the director is gone
 	return nil
 }

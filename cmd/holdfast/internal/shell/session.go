@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -114,13 +115,31 @@ func (s *session) inTransaction() bool { return s.conn != nil && !s.raw.GetAutoc
 // note is called before each statement. Some give the connection a state that
 // another one would not have; it does not matter if others are taken for such.
 func (s *session) note(sql string) {
-	words := sqltext.FirstWords(sql, 1)
-	switch {
-	case slices.Contains(words, "PRAGMA"), slices.Contains(words, "ATTACH"):
-		s.keep = true
-	case slices.Contains(words, "CREATE") && strings.Contains(strings.ToUpper(sql), "TEMP"):
+	switch words := sqltext.FirstWords(sql, 1); {
+	case slices.Contains(words, "ATTACH"),
+		slices.Contains(words, "PRAGMA") && setsConnection(sql),
+		slices.Contains(words, "CREATE") && strings.Contains(strings.ToUpper(sql), "TEMP"):
 		s.keep = true
 	}
+}
+
+// setting takes a PRAGMA apart: its name, and its value if it has one.
+var setting = regexp.MustCompile(`(?is)^\s*PRAGMA\s+(?:\w+\s*\.\s*)?(\w+)\s*(?:([=(])\s*['"]?(\w*))?`)
+
+// ofDatabase are those pragmas with a value that ask something or change the
+// database itself.
+var ofDatabase = strings.Fields(`application_id foreign_key_check foreign_key_list incremental_vacuum index_info
+	index_list index_xinfo integrity_check optimize quick_check table_info table_list table_xinfo user_version wal_checkpoint`)
+
+// setsConnection reports whether a PRAGMA may set something that only this
+// connection knows.
+func setsConnection(sql string) bool {
+	parts := setting.FindStringSubmatch(sql)
+	if parts == nil {
+		return true
+	}
+	name, sets, value := strings.ToLower(parts[1]), parts[2] != "", strings.ToLower(parts[3])
+	return sets && !slices.Contains(ofDatabase, name) && (name != "journal_mode" || value != "wal")
 }
 
 // held returns the level and epoch at which the connection holds the database.

@@ -332,3 +332,32 @@ func TestToldToEnd(t *testing.T) {
 	}
 	run(t, Options{Target: db, Statements: []string{"SELECT count(*) FROM t"}}).check(t, "0\n", "", false)
 }
+
+func TestNote(t *testing.T) {
+	for _, test := range []struct {
+		sql  string
+		want bool
+	}{
+		{"SELECT 1", false},
+		{"PRAGMA foreign_keys", false},
+		{"PRAGMA foreign_keys=ON", true},
+		{"pragma main . cache_size = -100", true},
+		{"PRAGMA busy_timeout(3)", true},
+		{"PRAGMA table_info('t')", false},
+		{"PRAGMA main.user_version = 3", false},
+		{"PRAGMA journal_mode=WAL", false},
+		{"PRAGMA journal_mode='wal'", false},
+		{"PRAGMA journal_mode=persist", true},
+		{"PRAGMA /* x */ foreign_keys=ON", true},
+		{"ATTACH 'x' AS y", true},
+		{"CREATE TABLE t(a)", false},
+		{"CREATE TEMP TABLE t(a)", true},
+		{"CREATE TABLE temp.t(a)", true},
+	} {
+		s := &session{}
+		s.note(test.sql)
+		if s.keep != test.want {
+			t.Errorf("after %q the connection is kept: %v, want %v", test.sql, s.keep, test.want)
+		}
+	}
+}
