@@ -57,10 +57,12 @@ func (p *process) Close(context.Context) error {
 	return nil
 }
 
-// lose ends the process's place: whatever its locks held is free for others.
-func (p *process) lose() {
+// lose ends the process's place: whatever its locks held is free for others. It
+// reports whether they held anything.
+func (p *process) lose() (held bool) {
 	p.a.mu.Lock()
 	defer p.a.mu.Unlock()
+	held = p.in()
 	for l := range p.a.locks {
 		if l.p == p && l.held > locking.None {
 			l.lost = true
@@ -69,6 +71,7 @@ func (p *process) lose() {
 	}
 	p.a.moves++
 	p.left = -1
+	return held
 }
 
 type testLock struct {

@@ -1,19 +1,11 @@
 package vfs
 
 import (
-	"context"
-	"net/url"
 	"path/filepath"
 	"testing"
 
-	"github.com/holdfastdb/holdfast/backends/flock"
-	"github.com/holdfastdb/holdfast/locking"
 	"github.com/ncruces/go-sqlite3"
 )
-
-func flocks(_ context.Context, path string, _ url.Values) (locking.Locker, error) {
-	return flock.New(path)
-}
 
 // Each workload on go-sqlite3's own VFS and on this one with kernel locks. Compare
 // medians of interleaved runs: -count 10.

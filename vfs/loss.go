@@ -2,7 +2,6 @@ package vfs
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/ncruces/go-sqlite3"
 )
@@ -102,38 +101,17 @@ func (f *File) handOver() error {
 // dead connection asks for. SQLite does not say which connection asks. But one at a
 // time writes a database, and who commits under a super-journal said so.
 func (v *VFS) mayDelete(name string, d *database) error {
-	v.mu.Lock()
-	members := slices.Clone(v.supers[name])
-	v.mu.Unlock()
 	if d != nil {
 		if w := d.writer.Load(); w != nil {
-			members = append(members, w)
+			return w.mayRemove()
 		}
 	}
-	for _, f := range members {
-		if err := f.check(); err != nil {
-			return f.refuse(err, sqlite3.IOERR_DELETE)
+	for _, f := range v.membersOf(name) {
+		if err := f.mayRemove(); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (v *VFS) joinSuper(super string, f *File) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.supers[super] = append(v.supers[super], f)
-}
-
-func (v *VFS) forgetSuper(super string) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	delete(v.supers, super)
-}
-
-// leaveSuper ends the connection's part in a transaction over several databases.
-func (f *File) leaveSuper() {
-	if f.super != "" {
-		f.db.vfs.forgetSuper(f.super)
-		f.super = ""
-	}
-}
+func (f *File) mayRemove() error { return f.refuse(f.check(), sqlite3.IOERR_DELETE) }

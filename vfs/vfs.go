@@ -82,6 +82,20 @@ func (v *VFS) Delete(name string, syncDir bool) error {
 	if err := v.mayDelete(name, d); err != nil {
 		return err
 	}
+	if v.keepsSuper(name) {
+		return nil
+	}
+	err := v.remove(name, side, d, syncDir)
+	if err == nil && d == nil {
+		// SQLite hears nothing of what is found in [File.CommitPhaseTwo] of several
+		// databases. This is the last it listens to.
+		err = v.mayDelete(name, nil)
+	}
+	v.forgetSuper(name)
+	return err
+}
+
+func (v *VFS) remove(name, side string, d *database, syncDir bool) error {
 	err := v.files.remove(name)
 	d.note(side, false, err)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -90,7 +104,6 @@ func (v *VFS) Delete(name string, syncDir bool) error {
 	if err != nil {
 		return sqlitevfs.SystemError(fmt.Errorf("vfs: remove %q: %w", name, err), sqlite3.IOERR_DELETE)
 	}
-	v.forgetSuper(name)
 	if !syncDir {
 		return nil
 	}
