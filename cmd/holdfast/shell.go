@@ -15,9 +15,14 @@ import (
 	"github.com/holdfastdb/holdfast/cmd/holdfast/internal/terminal"
 )
 
+// shellFlags are the flags of the shell alone.
+type shellFlags struct {
+	mode, headers  string
+	bail, readOnly bool
+}
+
 func shellCommand(line *commandLine) *cobra.Command {
-	var mode, headers string
-	var bail, readOnly bool
+	var flags shellFlags
 	cmd := &cobra.Command{
 		Use:   "shell DB [SQL...]",
 		Short: "Run SQL on a database, typed, given or piped",
@@ -30,42 +35,44 @@ The exit code is 1 if anything failed.`,
 		Example: "  holdfast shell app.db\n" +
 			"  holdfast shell app.db --mode json 'SELECT * FROM t'\n" +
 			"  holdfast shell app.db .dump | sqlite3 copy.db",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return oneDatabase(cmd, args)
-			}
-			return nil
-		},
+		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: completeDatabase,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			opts := shell.Options{
-				Flags: target.Flags{Lock: line.lock, TTL: line.ttl},
-				Mode:  mode, Headers: headers, Bail: bail,
-				In: line.stdin, Out: line.stdout, Err: line.stderr,
-				Table: terminal.Is(line.stdout),
+			if len(args) == 0 {
+				return usageError{oneDatabase(cmd, args)}
 			}
-			if len(args) > 1 {
-				opts.Statements = args[1:]
-			}
-			open := ""
-			if readOnly {
-				open = "ro"
-				opts.Flags.Mode = "ro"
-			}
-			var err error
-			if opts.Target, err = line.database(args[0], open); err != nil {
+			opts, err := line.shellOptions(flags, args[0], args[1:])
+			if err != nil {
 				return err
 			}
 			return runShell(cmd.Context(), opts)
 		},
 	}
-	cmd.Flags().StringVar(&mode, "mode", "", "output mode (default box on a terminal, list otherwise)")
-	cmd.Flags().StringVar(&headers, "headers", "", "on or off: show the names of the columns")
-	cmd.Flags().BoolVar(&bail, "bail", false, "stop a script at the first error")
-	cmd.Flags().BoolVar(&readOnly, "readonly", false, "open the database read-only")
+	cmd.Flags().StringVar(&flags.mode, "mode", "", "output mode (default box on a terminal, list otherwise)")
+	cmd.Flags().StringVar(&flags.headers, "headers", "", "on or off: show the names of the columns")
+	cmd.Flags().BoolVar(&flags.bail, "bail", false, "stop a script at the first error")
+	cmd.Flags().BoolVar(&flags.readOnly, "readonly", false, "open the database read-only")
 	cmd.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions(render.Modes(), cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("headers", cobra.FixedCompletions([]string{"on", "off"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
+}
+
+func (l *commandLine) shellOptions(flags shellFlags, db string, statements []string) (shell.Options, error) {
+	opts := shell.Options{
+		Flags: target.Flags{Lock: l.lock, TTL: l.ttl},
+		Mode:  flags.mode, Headers: flags.headers, Bail: flags.bail,
+		In: l.stdin, Out: l.stdout, Err: l.stderr,
+		Table: terminal.Is(l.stdout),
+	}
+	if len(statements) > 0 {
+		opts.Statements = statements
+	}
+	if flags.readOnly {
+		opts.Flags.Mode = "ro"
+	}
+	var err error
+	opts.Target, err = l.database(db, opts.Flags.Mode)
+	return opts, err
 }
 
 // completeDatabase has the first argument completed as a file name.
