@@ -21,9 +21,11 @@ type database struct {
 	vfs     *VFS
 	path    string     // the one absolute name
 	params  url.Values // lock options of whoever opened it first
+	modeof  string     // URI parameter of the same name
 	locker  locking.Locker
 	leased  bool        // other hosts may write, so nothing is known after an absence
-	perm    fs.FileMode // of the database, given to its journals
+	perm    fs.FileMode // of the database
+	info    fs.FileInfo // of the database when it was opened: its journals get the same owner
 	created atomic.Bool // by this process, and its name not yet synced
 
 	refs int           // guarded by vfs.mu

@@ -56,3 +56,11 @@ func durabilityOf(flags sqlitevfs.SyncFlag, journal bool) durability {
 	}
 	return durable
 }
+
+// likeOther gives a file that was just created the permissions of another, where
+// files have them. SQLite's own VFS for Unix goes on as well if that fails.
+func likeOther(h handle, like fs.FileInfo) {
+	if f, ok := h.(hostFile); ok && like != nil {
+		imitate(f.File, like)
+	}
+}

@@ -78,6 +78,7 @@ func (d *database) identify() error {
 	if err != nil {
 		return err
 	}
+	d.info = info
 	for _, other := range d.vfs.others(d) {
 		if o, err := other.Stat(); err == nil && os.SameFile(info, o) {
 			return errors.New("this process has the same file open under another name: use one name for it")

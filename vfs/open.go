@@ -123,7 +123,7 @@ func (v *VFS) join(ctx context.Context, path string, params url.Values, flags sq
 
 func (v *VFS) newDatabase(path string, params url.Values) *database {
 	return &database{
-		vfs: v, path: path, params: lockParams(params), perm: 0666,
+		vfs: v, path: path, params: lockParams(params), modeof: params.Get("modeof"), perm: 0666,
 		refs: 1, open: make(chan struct{}), gone: make(chan struct{}),
 	}
 }
@@ -164,8 +164,7 @@ func (d *database) begin(ctx context.Context, flags sqlitevfs.OpenFlag) (writes 
 		d.dir.open(filepath.Dir(d.path))
 	}
 	if missing {
-		d.created.Store(true)
-		writes, err = d.reach(flag, d.perm)
+		writes, err = d.create(flag)
 	}
 	if err == nil {
 		err = d.identify()
@@ -174,6 +173,22 @@ func (d *database) begin(ctx context.Context, flags sqlitevfs.OpenFlag) (writes 
 		d.locker.Close(ctx)
 	}
 	return writes, err
+}
+
+// create creates the file, with the permissions of the one that the parameter
+// modeof names.
+func (d *database) create(flag int) (writes bool, err error) {
+	d.created.Store(true)
+	writes, err = d.reach(flag, d.perm)
+	if err != nil || d.modeof == "" {
+		return writes, err
+	}
+	like, err := d.vfs.files.stat(d.modeof)
+	if err != nil {
+		return false, fmt.Errorf("modeof: %w", err)
+	}
+	likeOther(d.current(), like)
+	return writes, nil
 }
 
 // again opens a database for one more connection.

@@ -61,3 +61,18 @@ func links(info fs.FileInfo) uint64 {
 	}
 	return 0
 }
+
+// imitate gives a file that was just created the permissions of another, and root
+// gives it the owner too. A journal that only root can read is lost to the database.
+func imitate(f *os.File, like fs.FileInfo) {
+	info, err := f.Stat()
+	if err != nil || info.Size() > 0 {
+		return
+	}
+	if info.Mode().Perm() != like.Mode().Perm() {
+		f.Chmod(like.Mode().Perm())
+	}
+	if sys, ok := like.Sys().(*syscall.Stat_t); ok && os.Geteuid() == 0 {
+		f.Chown(int(sys.Uid), int(sys.Gid))
+	}
+}

@@ -51,6 +51,9 @@ func (v *VFS) openSide(name *sqlitevfs.Filename, flags sqlitevfs.OpenFlag) (sqli
 		return nil, flags, s.refuse(fmt.Errorf("open %q: %w", s.name, err), sqlite3.ExtendedErrorCode(sqlite3.CANTOPEN))
 	}
 	s.content = h
+	if s.owner != nil && flag&os.O_CREATE != 0 {
+		likeOther(h, s.owner.db.info)
+	}
 	s.named = flag&os.O_CREATE == 0
 	if !writes {
 		flags = flags&^(sqlitevfs.OPEN_READWRITE|sqlitevfs.OPEN_CREATE) | sqlitevfs.OPEN_READONLY
