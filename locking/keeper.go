@@ -20,7 +20,7 @@ type keeper struct {
 	sent     instant  // when the latest swap was sent, whatever became of it
 	landed   instant  // when the latest swap that took effect was sent: our heartbeat
 	beat     uint64   // of our entry by that swap; 0 if it took us out of the record
-	granted  instant  // when the level was last raised
+	granted  instant  // when the present turn began: the level was raised, other than from a writing one
 	observer observer
 	expired  map[string]string  // holders found expired, and why
 	ghosts   map[string]instant // former selves that may still be in the record, and when each last sent a swap

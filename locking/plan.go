@@ -68,7 +68,8 @@ func (k *keeper) target(in *intent) Level {
 	held := c.held()
 	in.level = s.level
 	keep, _ := k.living().Keep(s.self.ID)
-	asked := keep < s.level && k.granted.elapsed() >= c.opts.Poll
+	useless := held == None && in.want > s.level // what is kept is not what is waited for
+	asked := keep < s.level && (useless || k.granted.elapsed() >= c.opts.Poll)
 	s.door = s.level
 	if asked {
 		s.door = keep

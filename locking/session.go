@@ -12,6 +12,7 @@ type session struct {
 	self  Holder
 	ttl   time.Duration
 	guard time.Duration
+	clock wakeful
 
 	level Level // guarded by Coordinator.mu; what the record gives this process
 	limit Level // guarded by Coordinator.mu; what places may be given: level, or less while a step down is under way
@@ -43,7 +44,7 @@ func (s *session) check() error {
 	if sent == nil {
 		return nil
 	}
-	if silent := sent.elapsed(); silent >= s.ttl-s.guard {
+	if silent := s.clock.elapsed(sent); silent >= s.ttl-s.guard {
 		return s.lose(fmt.Sprintf("not renewed for %v (ttl %v less guard %v)", silent.Round(time.Millisecond), s.ttl, s.guard))
 	}
 	return nil

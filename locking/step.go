@@ -35,10 +35,11 @@ func (a Answer) Granted() bool { return a.Blocker == nil }
 //	EXCLUSIVE          granted if nobody else holds anything; from RESERVED
 //	                   it otherwise becomes PENDING
 //
-// A raise also has to respect those who came first: whoever waits is not
-// overtaken by a level that would keep it waiting. A holder that already writes
-// may climb past the queue, since nobody in it could go on before. What cannot be
-// granted makes the holder wait, at the end of the queue or where it stands.
+// A raise also has to respect those who came first. Nobody begins to write past
+// anybody who waits, and nobody begins to read past who waits for all readers to
+// leave. A holder that already writes may climb past the queue, since its
+// transaction has to end before others can go on. What cannot be granted makes the
+// holder wait, at the end of the queue or where it stands.
 //
 // Every step is a heartbeat of its holder. Step does not change r; time never
 // enters, since the caller says who has expired.
@@ -126,7 +127,7 @@ func (r *Record) blocker(i int, to Level) *Entry {
 		switch {
 		case j == i:
 		case conflict(to, o.Level),
-			o.Waits() && first && !self.Level.Writing() && conflict(o.Wants, to):
+			o.Waits() && first && !self.Level.Writing() && (to.Writing() || conflict(o.Wants, to)):
 			found := *o
 			return &found
 		}

@@ -215,7 +215,7 @@ func checkStep(was, is *Record, req Request, answer Answer) error {
 		if o.Level == Pending && old == None && now == Shared {
 			return fmt.Errorf("SHARED was granted beside PENDING of %s", o.Holder.ID)
 		}
-		if o.Waits() && j < place && now > old && !old.Writing() && conflict(o.Wants, now) {
+		if o.Waits() && j < place && now > old && !old.Writing() && (now.Writing() || conflict(o.Wants, now)) {
 			return fmt.Errorf("%v was granted past %s, which came first and waits for %v", now, o.Holder.ID, o.Wants)
 		}
 	}
