@@ -1,6 +1,9 @@
 package locking
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // An intent is what the places of this process need at one moment.
 type intent struct {
@@ -74,5 +77,9 @@ func (c *Coordinator) read(ctx context.Context) (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
-	return DecodeRecord(value)
+	record, err := DecodeRecord(value)
+	if err != nil {
+		return Record{}, fmt.Errorf("%s: %w", c.name(), err)
+	}
+	return record, nil
 }
