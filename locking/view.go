@@ -91,7 +91,11 @@ func (k *keeper) settle() error {
 	if e == nil {
 		s.in, k.beat = false, 0
 		if s.level != None {
-			k.c.retire(s.lose("another process took it over"))
+			why := "another process took it over"
+			if k.known.version == Unused {
+				why = "its register was removed"
+			}
+			k.c.retire(s.lose(why))
 			return ErrConflict
 		}
 	}
