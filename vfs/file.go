@@ -155,7 +155,6 @@ func (f *File) Close() error {
 		return nil
 	}
 	f.closed = true
-	f.leaveSuper()
 	err := f.Unlock(sqlitevfs.LOCK_NONE)
 	f.die(locking.ErrClosed)
 	f.sole.close()

@@ -44,6 +44,14 @@ func (v *VFS) openSide(name *sqlitevfs.Filename, flags sqlitevfs.OpenFlag) (sqli
 		flag |= os.O_EXCL
 	}
 	h, writes, err := v.openOrReadOnly(s.name, flag, perm)
+	if errors.Is(err, fs.ErrNotExist) && flag&os.O_CREATE != 0 && s.owner != nil && s.owner.db.leased {
+		// An SMB client takes a journal that another host removed for one that is
+		// there, opens it without creating it, and fails: for as long as it remembers
+		// the name, which is a second from the last listing. A removal makes it forget.
+		// It removes nothing: the server just said so, and only we may create one now.
+		v.files.remove(s.name)
+		h, writes, err = v.openOrReadOnly(s.name, flag, perm)
+	}
 	if err != nil {
 		if flag&os.O_CREATE != 0 && unwritable(err) && v.files.access(s.name, sqlitevfs.ACCESS_EXISTS) != nil {
 			err = fmt.Errorf("%w: %w", errReadOnlyDirectory, err)

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/url"
-	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/holdfastdb/holdfast/locking"
@@ -98,17 +98,31 @@ func loseOneOf(t *testing.T, loser string, loseAt int) bool {
 // A super-journal that was removed, or whose commit failed, is forgotten.
 func TestSuperJournalsAreForgotten(t *testing.T) {
 	dir := scratch(t)
-	name := register(t, nil, perFile(locking.GradeLease))
-	conn := connect(t, name, filepath.Join(dir, "a.db"), "")
-	run(t, conn, "ATTACH 'file:"+filepath.ToSlash(dir)+"/b.db?vfs="+name+"' AS b; CREATE TABLE a(x); CREATE TABLE b.b(x)")
-	run(t, conn, "BEGIN; INSERT INTO a VALUES (1); INSERT INTO b VALUES (1); COMMIT")
-	if n := len(FileOf(conn, "main").db.vfs.supers); n != 0 {
-		t.Errorf("%d super-journals are remembered", n)
+	failing := ""
+	disk := vfstest.Faulty(wrapped{afero.NewOsFs()}, func(op vfstest.Op) error {
+		if op.Kind == "sync" && filepath.Base(op.Name) == failing {
+			failing = "" // once
+			return syscall.EIO
+		}
+		return nil
+	})
+	conn := connect(t, register(t, disk, perFile(locking.GradeLease)), filepath.Join(dir, "a.db"), "")
+	run(t, conn, "ATTACH '"+filepath.Join(dir, "b.db")+"' AS b; CREATE TABLE a(x); CREATE TABLE b.b(x)")
+	const both = "BEGIN; INSERT INTO a VALUES (1); INSERT INTO b VALUES (1); COMMIT"
+	for _, fail := range []string{"", "b.db-journal", "b.db", ""} {
+		failing = fail
+		err := conn.Exec(both)
+		if (err != nil) != (fail != "") || err != nil && !errors.Is(err, sqlite3.IOERR) {
+			t.Errorf("with %q failing: %v", fail, err)
+		}
+		if !conn.GetAutocommit() {
+			run(t, conn, "ROLLBACK")
+		}
+		if n := len(FileOf(conn, "main").db.vfs.supers); n != 0 {
+			t.Errorf("with %q failing: %d super-journals are remembered", fail, n)
+		}
 	}
-	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 2 {
-		t.Errorf("files left: %v, %v", entries, err)
-	}
+	want(t, conn, "SELECT (SELECT count(*) FROM a)||(SELECT count(*) FROM b)", "22")
 }
 
 // A connection that lost its lease in mid-transaction, and has not noticed, would
