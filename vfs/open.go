@@ -68,7 +68,7 @@ func (v *VFS) openMain(name *sqlitevfs.Filename, flags sqlitevfs.OpenFlag) (sqli
 		return nil, flags, err
 	}
 	if !writes {
-		flags = flags&^(sqlitevfs.OPEN_READWRITE|sqlitevfs.OPEN_CREATE) | sqlitevfs.OPEN_READONLY
+		flags = readOnly(flags)
 	}
 	return newFile(d, lock, flags), flags, nil
 }
@@ -234,6 +234,11 @@ func openFlag(flags sqlitevfs.OpenFlag) int {
 		flag |= os.O_CREATE
 	}
 	return flag
+}
+
+// readOnly turns the flags of an opening into those of one that only reads.
+func readOnly(flags sqlitevfs.OpenFlag) sqlitevfs.OpenFlag {
+	return flags&^(sqlitevfs.OPEN_READWRITE|sqlitevfs.OPEN_CREATE) | sqlitevfs.OPEN_READONLY
 }
 
 // lockParams leaves out the parameters of SQLite and of go-sqlite3's driver.

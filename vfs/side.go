@@ -28,49 +28,55 @@ type sideFile struct {
 
 func (v *VFS) openSide(name *sqlitevfs.Filename, flags sqlitevfs.OpenFlag) (sqlitevfs.File, sqlitevfs.OpenFlag, error) {
 	s := &sideFile{files: v.files, name: name.String(), flags: flags}
-	perm := fs.FileMode(0666)
 	if flags&(sqlitevfs.OPEN_MAIN_JOURNAL|sqlitevfs.OPEN_WAL) != 0 {
-		s.owner = unwrap(name.DatabaseFile())
-		if s.owner == nil {
+		if s.owner = unwrap(name.DatabaseFile()); s.owner == nil {
 			return nil, flags, fmt.Errorf("vfs: open %q: its database is not open here", s.name)
 		}
-		if err := s.owner.check(); err != nil {
-			return nil, flags, s.refuse(err, sqlite3.ExtendedErrorCode(sqlite3.CANTOPEN))
-		}
-		perm = s.owner.db.perm
 	}
-	flag := openFlag(flags)
-	if flags&sqlitevfs.OPEN_EXCLUSIVE != 0 {
+	writes, err := s.open(v)
+	if err != nil {
+		return nil, flags, s.refuse(fmt.Errorf("open %q: %w", s.name, err), sqlite3.ExtendedErrorCode(sqlite3.CANTOPEN))
+	}
+	if !writes {
+		flags = readOnly(flags)
+	}
+	if f := s.owner; f != nil {
+		f.db.note(strings.TrimPrefix(s.name, f.db.path), true, nil)
+		f.sides = append(f.sides, s)
+	}
+	return s, flags, nil
+}
+
+// open opens the file, as one of the connection's that may still write.
+func (s *sideFile) open(v *VFS) (writes bool, err error) {
+	flag, perm := openFlag(s.flags), fs.FileMode(0666)
+	if s.flags&sqlitevfs.OPEN_EXCLUSIVE != 0 {
 		flag |= os.O_EXCL
 	}
-	h, writes, err := v.openOrReadOnly(s.name, flag, perm)
-	if errors.Is(err, fs.ErrNotExist) && flag&os.O_CREATE != 0 && s.owner != nil && s.owner.db.leased {
+	creates := flag&os.O_CREATE != 0
+	if err := s.check(); err != nil {
+		return false, err
+	}
+	if s.owner != nil {
+		perm = s.owner.db.perm
+	}
+	s.content, writes, err = v.openOrReadOnly(s.name, flag, perm)
+	if errors.Is(err, fs.ErrNotExist) && creates && s.owner != nil && s.owner.db.leased {
 		// An SMB client takes a journal that another host removed for one that is
 		// there, opens it without creating it, and fails: for as long as it remembers
 		// the name, which is a second from the last listing. A removal makes it forget.
 		// It removes nothing: the server just said so, and only we may create one now.
 		v.files.remove(s.name)
-		h, writes, err = v.openOrReadOnly(s.name, flag, perm)
+		s.content, writes, err = v.openOrReadOnly(s.name, flag, perm)
 	}
-	if err != nil {
-		if flag&os.O_CREATE != 0 && unwritable(err) && v.files.access(s.name, sqlitevfs.ACCESS_EXISTS) != nil {
-			err = fmt.Errorf("%w: %w", errReadOnlyDirectory, err)
-		}
-		return nil, flags, s.refuse(fmt.Errorf("open %q: %w", s.name, err), sqlite3.ExtendedErrorCode(sqlite3.CANTOPEN))
+	switch {
+	case err == nil && creates && s.owner != nil:
+		likeOther(s.content, s.owner.db.info)
+	case unwritable(err) && creates && v.files.access(s.name, sqlitevfs.ACCESS_EXISTS) != nil:
+		err = fmt.Errorf("%w: %w", errReadOnlyDirectory, err)
 	}
-	s.content = h
-	if s.owner != nil && flag&os.O_CREATE != 0 {
-		likeOther(h, s.owner.db.info)
-	}
-	s.named = flag&os.O_CREATE == 0
-	if !writes {
-		flags = flags&^(sqlitevfs.OPEN_READWRITE|sqlitevfs.OPEN_CREATE) | sqlitevfs.OPEN_READONLY
-	}
-	if s.owner != nil {
-		s.owner.db.note(strings.TrimPrefix(s.name, s.owner.db.path), true, nil)
-		s.owner.sides = append(s.owner.sides, s)
-	}
-	return s, flags, nil
+	s.named = !creates
+	return writes, err
 }
 
 // check is that of the connection: what it may not do, its journal may not either.

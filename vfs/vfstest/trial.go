@@ -51,36 +51,54 @@ func (t Trial) Run(how Crash) error {
 	b := &bank{doubt: make(map[int64]bool)}
 	disk := NewDisk()
 	for life := range lives {
-		end := 1 + rng.IntN(400)
-		if rng.IntN(2) == 0 {
-			end = 1 + rng.IntN(60)
-		}
-		var last Op
-		off := false
-		files := t.on(disk, func(op Op) error {
-			if !off && (op.N < end || t.Spared != nil && t.Spared(disk, op)) {
-				return nil
-			}
-			if !off && op.Kind == "write" {
-				off, last = true, op
-				return Short{rng.IntN(op.Size + 1), errPowerCut}
-			}
-			if !off {
-				off, last = true, op
-			}
-			return errPowerCut
-		})
-		t.live(files, b, rng, func() bool { return off })
+		end := t.endOn(disk, rng)
+		t.live(t.on(disk, end.fault), b, rng, func() bool { return end.came })
 		if how == Kill {
 			disk = disk.Kill()
 		} else {
 			disk = disk.PowerCut(rng)
 		}
 		if err := t.count(disk, b); err != nil {
-			return fmt.Errorf("seed %d, process %d, ended at %v: %w", t.Seed, life+1, last, err)
+			return fmt.Errorf("seed %d, process %d, ended at %v: %w", t.Seed, life+1, end.at, err)
 		}
 	}
 	return nil
+}
+
+// An end lets all operations of a process pass up to one, and none from there on.
+type end struct {
+	first  int // operation at which it may come
+	spared func(Op) bool
+	rng    *rand.Rand
+
+	came bool
+	at   Op
+}
+
+// endOn draws an end: early, in a recovery, as often as late.
+func (t Trial) endOn(disk *Disk, rng *rand.Rand) *end {
+	e := &end{first: 1 + rng.IntN(400), rng: rng, spared: func(Op) bool { return false }}
+	if rng.IntN(2) == 0 {
+		e.first = 1 + rng.IntN(60)
+	}
+	if t.Spared != nil {
+		e.spared = func(op Op) bool { return t.Spared(disk, op) }
+	}
+	return e
+}
+
+func (e *end) fault(op Op) error {
+	if e.came {
+		return errPowerCut
+	}
+	if op.N < e.first || e.spared(op) {
+		return nil
+	}
+	e.came, e.at = true, op
+	if op.Kind == "write" {
+		return Short{e.rng.IntN(op.Size + 1), errPowerCut} // as much as was on its way
+	}
+	return errPowerCut
 }
 
 func (t Trial) on(disk *Disk, fault func(Op) error) afero.Fs {
@@ -133,43 +151,58 @@ func (t Trial) connect(vfs string) (*sqlite3.Conn, error) {
 	return conn, nil
 }
 
-// RunFaults lets the n-th operation of a process fail, once or until the process
-// ends, with an error of a disk: an input or output error, or none left, in which
-// case a write is done by half. The machine lives on.
+// RunFaults lets a run of operations of each process fail, from one operation to
+// many, with an error of a disk: of input or output, or none left, in which case a
+// write is done by half. The machine lives on.
 func (t Trial) RunFaults() error {
 	rng := rand.New(rand.NewPCG(t.Seed, 1))
 	b := &bank{doubt: make(map[int64]bool)}
 	disk := NewDisk()
 	for range lives {
-		first, done := 1+rng.IntN(300), 0
-		length := 1
-		if rng.IntN(2) == 0 {
-			length = 1 + rng.IntN(20)
-		}
-		why := error(syscall.EIO)
-		if rng.IntN(2) == 0 {
-			why = syscall.ENOSPC
-		}
-		var last Op
-		files := t.on(disk, func(op Op) error {
-			done = op.N
-			if op.N < first || op.N >= first+length {
-				return nil
-			}
-			if why == syscall.ENOSPC && op.Kind != "write" && op.Kind != "create" {
-				return nil // a full disk can still be read, and cleaned up
-			}
-			last = op
-			if op.Kind == "write" && why == syscall.ENOSPC {
-				return Short{rng.IntN(op.Size + 1), why}
-			}
-			return why
-		})
-		t.live(files, b, rng, func() bool { return done >= first+length+50 })
+		fit := drawFit(rng)
+		t.live(t.on(disk, fit.fault), b, rng, func() bool { return fit.now > fit.last+50 })
 		disk = disk.Kill()
 		if err := t.count(disk, b); err != nil {
-			return fmt.Errorf("seed %d, %v from operation %d on, last %v: %w", t.Seed, why, first, last, err)
+			return fmt.Errorf("seed %d, %v from operation %d, last at %v: %w", t.Seed, fit.why, fit.first, fit.hit, err)
 		}
 	}
 	return nil
+}
+
+// A fit is a time in which a disk fails.
+type fit struct {
+	first, last int // operations
+	why         error
+	rng         *rand.Rand
+
+	now int
+	hit Op
+}
+
+func drawFit(rng *rand.Rand) *fit {
+	f := &fit{first: 1 + rng.IntN(300), why: syscall.EIO, rng: rng}
+	f.last = f.first
+	if rng.IntN(2) == 0 {
+		f.last += rng.IntN(20)
+	}
+	if rng.IntN(2) == 0 {
+		f.why = syscall.ENOSPC
+	}
+	return f
+}
+
+func (f *fit) fault(op Op) error {
+	f.now = op.N
+	if op.N < f.first || op.N > f.last {
+		return nil
+	}
+	full := f.why == syscall.ENOSPC
+	if full && op.Kind != "write" && op.Kind != "create" {
+		return nil // a full disk can still be read, and cleaned up
+	}
+	f.hit = op
+	if full && op.Kind == "write" {
+		return Short{f.rng.IntN(op.Size + 1), f.why}
+	}
+	return f.why
 }
