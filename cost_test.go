@@ -1,0 +1,93 @@
+package holdfast
+
+import (
+	"context"
+	"net/url"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfastdb/holdfast/backends/memory"
+	"github.com/holdfastdb/holdfast/locking"
+)
+
+// A metered register counts its operations. It cannot be watched, as a lease file
+// cannot be.
+type metered struct {
+	cell *memory.Register
+	ops  atomic.Int64
+}
+
+func (m *metered) Read(ctx context.Context) ([]byte, locking.Version, error) {
+	m.ops.Add(1)
+	return m.cell.Read(ctx)
+}
+
+func (m *metered) CompareAndSwap(ctx context.Context, old locking.Version, value []byte) (locking.Version, error) {
+	m.ops.Add(1)
+	return m.cell.CompareAndSwap(ctx, old, value)
+}
+
+// meters are by the path of the database.
+var meters sync.Map
+
+func init() {
+	locking.RegisterBackend("metered", locking.LeaseBackend(
+		func(_ context.Context, _ *url.URL, database string) (locking.Register, error) {
+			m, _ := meters.LoadOrStore(database, &metered{cell: memory.New()})
+			return m.(*metered), nil
+		}))
+}
+
+// A process that holds the lease asks the register for nothing in a transaction,
+// and for nothing at all once it has been idle. Time stands still in a bubble while
+// anybody works, so what is counted is not what happens to be due meanwhile.
+func TestRegisterOperations(t *testing.T) {
+	for _, test := range []struct {
+		name, journal string
+		sticky        bool
+	}{
+		{"sticky", "delete", true},
+		{"sticky, WAL", "wal", true},
+		{"not sticky", "delete", false},
+	} {
+		path := filepath.Join(t.TempDir(), "app.db")
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := Options{Lock: "metered", Params: url.Values{"_pragma": {"journal_mode(" + test.journal + ")"}}}
+				if !test.sticky {
+					o.Params.Set("sticky", "off")
+				}
+				db := open(t, path, o)
+				db.SetMaxOpenConns(1)
+				exec(t, db, `CREATE TABLE t (x)`)
+				m, _ := meters.Load(path)
+				count := &m.(*metered).ops
+
+				synctest.Wait()
+				before := count.Load()
+				for range 50 {
+					exec(t, db, `INSERT INTO t VALUES (1)`)
+					query[int](t, db, `SELECT count(*) FROM t`)
+				}
+				if n := count.Load() - before; (n == 0) != test.sticky {
+					t.Errorf("%d operations in 100 transactions with sticky %v", n, test.sticky)
+				}
+
+				time.Sleep(30 * time.Second) // twice the idle time
+				if test.journal == "wal" {
+					return // it is held for as long as it is open
+				}
+				before = count.Load()
+				time.Sleep(24 * time.Hour)
+				if n := count.Load() - before; n != 0 {
+					t.Errorf("%d operations in a day of doing nothing", n)
+				}
+				exec(t, db, `INSERT INTO t VALUES (1)`)
+			})
+		})
+	}
+}
