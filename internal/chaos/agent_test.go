@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -204,12 +205,9 @@ func (a *helper) exec(sql string, args ...any) { a.t.Helper(); a.must("exec", sq
 // value returns the first column of a result, one line for each row.
 func (a *helper) value(sql string, args ...any) string {
 	a.t.Helper()
-	text := ""
-	for i, row := range a.must("query", sql, args...).Rows {
-		if i > 0 {
-			text += "\n"
-		}
-		text += row[0]
+	var lines []string
+	for _, row := range a.must("query", sql, args...).Rows {
+		lines = append(lines, row[0])
 	}
-	return text
+	return strings.Join(lines, "\n")
 }

@@ -9,6 +9,7 @@ import (
 
 // Who could not write can still read: a writer beside it keeps nobody from that.
 func TestReadAfterFailedWrite(t *testing.T) {
+	t.Parallel()
 	path := database(t)
 	a, b := startAgent(t, leased(path)), startAgent(t, leased(path, "_pragma", "busy_timeout(500)"))
 	a.exec(`CREATE TABLE t (x)`)

@@ -127,6 +127,17 @@ func (p *process) hear(v any, limit time.Duration) bool {
 	}
 }
 
+// next is hear for other goroutines than the test's: it does not fail the test, and
+// a hang is no line.
+func (p *process) next(v any) bool {
+	select {
+	case line, ok := <-p.lines:
+		return ok && json.Unmarshal(line, v) == nil
+	case <-time.After(patience):
+		return false
+	}
+}
+
 // dump ends the process and returns the stacks of its goroutines.
 func (p *process) dump() string {
 	p.signal(syscall.SIGCONT)

@@ -79,7 +79,7 @@ const alone = 1
 func (s *storm) newSlots(n int, contained wrap) {
 	for i := range n {
 		sl := &slot{s: s, clients: alone, wrap: host, provable: true, halted: make(chan int, 16)}
-		if contained != nil && (i%2 == 1) != (i%8 >= 4) {
+		if (i%2 == 1) != (i%8 >= 4) {
 			sl.wrap, sl.provable = contained, false
 		}
 		switch i % 8 {

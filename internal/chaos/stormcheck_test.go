@@ -5,7 +5,6 @@ package chaos
 import (
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -195,13 +194,9 @@ func (s *storm) tally() (outcomes map[string]int, lost int) {
 // Processes that are killed, stopped and frozen while they write lose nothing that
 // was acknowledged, and what they see is always in one order.
 func TestStorm(t *testing.T) {
-	w, refused := container(t)
-	if w == nil && realRun() {
-		t.Fatalf("%s=1, and this system lets nobody make a pid namespace:\n%s", realEnv, refused)
-	}
 	n, ttl := lasting(6, 16), time.Second
-	s := newStorm(t, n, ttl, w, "lock", "leasefile", "ttl", ttl.String(), "guard", (ttl / 4).String(), "poll", "20ms")
-	s.blow(lasting(8*time.Second, 60*time.Second))
+	s := newStorm(t, n, ttl, containedIfAllowed(t), "lock", "leasefile", "ttl", ttl.String(), "guard", (ttl / 4).String(), "poll", "20ms")
+	s.blow(lasting(7*time.Second, 60*time.Second))
 	left := s.inspect()
 	for _, problem := range first(append(append(s.troubles, left.problems...), s.settleLedger(left)...), 10) {
 		t.Error(problem)
@@ -214,37 +209,6 @@ func TestStorm(t *testing.T) {
 	outcomes, lost := s.tally()
 	t.Logf("%d processes in %d places: %v; operations: %v, of them %d by loss of the lease; %d ledger rows; %d times closed, within %v",
 		s.launched, n, s.counts, outcomes, lost, len(left.ledger), len(s.closes), longest)
-	if os.Getenv("DBG") != "" {
-		type st struct {
-			n        int
-			sum, max time.Duration
-		}
-		m := map[string]*st{}
-		for _, o := range s.order {
-			if o.Return == 0 {
-				continue
-			}
-			k := fmt.Sprint(o.Kind, " ", o.Outcome, " proc", o.ID>>32)
-			k2 := fmt.Sprint(o.Kind, " ", o.Outcome)
-			for _, k := range []string{k, k2} {
-				x := m[k]
-				if x == nil {
-					x = &st{}
-					m[k] = x
-				}
-				d := time.Duration(o.Return - o.Call)
-				x.n++
-				x.sum += d
-				x.max = max(x.max, d)
-			}
-		}
-		for _, k := range slices.Sorted(maps.Keys(m)) {
-			t.Log(k, m[k].n, m[k].sum/time.Duration(m[k].n), m[k].max)
-		}
-		for i, sl := range s.slots {
-			t.Log(i, sl.clients, sl.readOnly, sl.lock, sl.completed)
-		}
-	}
 	for i, sl := range s.slots {
 		if sl.completed < lasting(1, 20) {
 			t.Errorf("place %d completed only %d operations", i, sl.completed)
@@ -257,11 +221,11 @@ func TestStorm(t *testing.T) {
 
 // The storm notices a lock that does not lock.
 func TestStormBitesBrokenLock(t *testing.T) {
-	s := newStorm(t, 4, time.Second, nil, "lock", "always")
+	s := newStorm(t, 4, time.Second, host, "lock", "always")
 	for _, sl := range s.slots {
-		sl.clients, sl.readOnly, sl.lock = alone, false, nil
+		sl.clients, sl.readOnly, sl.provable, sl.lock = alone, false, true, nil
 	}
-	s.blow(2 * time.Second)
+	s.blow(3 * time.Second / 2)
 	left := s.inspect()
 	damage := append(append(s.troubles, left.problems...), s.settleLedger(left)...)
 	if len(damage) == 0 {

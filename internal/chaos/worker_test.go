@@ -29,6 +29,7 @@ var roles = map[string]func() error{
 	"agent":  agent,
 	"rival":  rival,
 	"storm":  stormWorker,
+	"crash":  crashWorker,
 }
 
 func TestMain(m *testing.M) {
