@@ -42,11 +42,16 @@ func (c *conn) because(ctx context.Context, err error) error {
 	if !errors.As(err, &code) {
 		return err
 	}
-	if code != sqlite3.INTERRUPT { // which is explained by ctx alone
-		err = vfs.Explain(c.raw, err)
-	}
 	ended := ctx.Err()
+	if code != sqlite3.INTERRUPT {
+		err = vfs.Explain(c.raw, err)
+	} else if cause := vfs.Interrupted(c.raw, ctx); cause != nil {
+		err = fmt.Errorf("%w: %w", err, cause)
+	}
 	if ended == nil || code != sqlite3.INTERRUPT && code != sqlite3.BUSY {
+		return err
+	}
+	if errors.Is(err, ended) {
 		return err
 	}
 	if cause := context.Cause(ctx); cause != ended {

@@ -43,8 +43,8 @@ func TestChooseLock(t *testing.T) {
 		{name: "parameter wins over the environment", env: "leasefile", query: "lock=flock", lock: "flock:"},
 		{name: "environment says flock to one with a ttl", env: "flock", query: "ttl=20s", lock: "flock:"},
 
-		{name: "unknown scheme", query: "lock=zookeeper", err: `lock=zookeeper: locking: no lock backend "zookeeper": use one of cell, flock, leasefile, or import the package that brings it`},
-		{name: "unknown scheme in the environment", env: "zookeeper://x", err: `HOLDFAST_LOCK=zookeeper://x: locking: no lock backend "zookeeper": use one of cell, flock, leasefile, or import the package that brings it`},
+		{name: "unknown scheme", query: "lock=zookeeper", err: `lock=zookeeper: locking: no lock backend "zookeeper": use one of cell, flock, leasefile, metered, or import the package that brings it`},
+		{name: "unknown scheme in the environment", env: "zookeeper://x", err: `HOLDFAST_LOCK=zookeeper://x: locking: no lock backend "zookeeper": use one of cell, flock, leasefile, metered, or import the package that brings it`},
 		{name: "a path for a lock", query: "lock=/some/dir", err: `lock=/some/dir: not a lock URL: write one such as leasefile or leasefile:///some/directory`},
 		{name: "no URL at all", query: "lock=a%20b:c", err: `lock=a b:c: first path segment in URL cannot contain colon`},
 		{name: "ttl of zero", query: "lock=leasefile&ttl=0", err: `ttl=0: must be positive: write a duration such as 15s or 500ms`},

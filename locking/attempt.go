@@ -2,6 +2,7 @@ package locking
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -17,7 +18,7 @@ type attempt struct {
 
 // patience is how long an idle holder gets to step down before a caller that
 // does not want to wait is told no: it has to look, write, and be seen.
-func (c *Coordinator) patience() time.Duration { return 10 * c.opts.Poll }
+func (c *Coordinator) patience() time.Duration { return 4 * c.opts.Poll }
 
 // giveUp returns the error to give up with, or nil to go on waiting. local is
 // the place of this process that is in the way, if one is. The caller holds mu.
@@ -61,6 +62,19 @@ func (a *attempt) giveUp(local *HeldError) error {
 	held := *out.held
 	held.Wanted = a.level
 	return &held
+}
+
+// ended adds to the error that ended the wait who was in the way until then. The
+// caller holds mu.
+func (a *attempt) ended(err error) error {
+	p := a.p
+	out := p.c.outcome
+	if out.held == nil || p.want == None || out.attempt < p.since || errors.Is(err, ErrLost) {
+		return err
+	}
+	held := *out.held
+	held.Wanted = a.level
+	return fmt.Errorf("%w: %w", err, &held)
 }
 
 // claim has the caller, if it is about to try again, wait in the queue until it is

@@ -221,6 +221,10 @@ func TestDeadlineReachesIntoAWaitingLock(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != 3*time.Second {
 			t.Errorf("lock = %v after %v, want the deadline after 3s", err, time.Since(start))
 		}
+		var held *HeldError
+		if !errors.As(err, &held) || held.Level != Exclusive {
+			t.Errorf("lock = %v, which does not name the holder", err)
+		}
 		must(t, a.Unlock(None))
 	})
 }

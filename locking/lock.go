@@ -47,7 +47,7 @@ type Lock interface {
 	// waits there for what it lacked.
 	//
 	// It returns an error that is [ErrHeld] (a [*HeldError]) when it gave up, the
-	// cause of ctx when that ended first, and [ErrLost] once the lease is lost.
+	// cause of ctx when that ended first (with the [*HeldError] until then), and [ErrLost] once the lease is lost.
 	// A climb to Exclusive that fails may leave the level at Pending.
 	Lock(ctx context.Context, level Level, again func() bool) error
 

@@ -155,7 +155,7 @@ func (p *place) Lock(ctx context.Context, level Level, again func() bool) error 
 	defer p.stopWaiting()
 	for {
 		if err := p.usable(ctx); err != nil {
-			return err
+			return a.ended(err)
 		}
 		held := p.grant(level)
 		if p.level == level {

@@ -63,6 +63,18 @@ func coded(err error, def sqlite3.ExtendedErrorCode) (code sqlite3.ExtendedError
 type refusal struct {
 	cause error
 	code  sqlite3.ExtendedErrorCode
+	ctx   context.Context // the connection's at that time
+}
+
+// Interrupted returns what the operation of conn that ctx ended was waiting for,
+// or nil if it was not waiting.
+func Interrupted(conn *sqlite3.Conn, ctx context.Context) error {
+	for f := range Files(conn) {
+		if r := f.refused; r != nil && r.code.Code() == sqlite3.INTERRUPT && r.ctx == ctx {
+			return r.cause
+		}
+	}
+	return nil
 }
 
 // Explain returns err with its cause joined, if err is a result code that came

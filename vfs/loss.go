@@ -61,7 +61,7 @@ func (f *File) refuse(err error, def sqlite3.ExtendedErrorCode) error {
 		err = fmt.Errorf("vfs: database %q: %w", f.db.path, err)
 	}
 	code, told := coded(err, def)
-	f.refused = &refusal{err, code}
+	f.refused = &refusal{err, code, f.context()}
 	return told
 }
 
