@@ -2,6 +2,7 @@ package vfs
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,34 +13,60 @@ import (
 )
 
 // A privateDir is a directory of this process, on this host, made when it is first
-// needed. A process that is killed leaves it behind, with a few KiB.
+// needed. A process that is killed leaves it behind, and the next that makes one
+// removes it.
 type privateDir struct {
-	path string
 	mu   sync.Mutex
-	made bool // guarded by mu
+	path string   // "" while there is none; guarded by mu
+	mark *os.File // held open and locked while the directory is in use; guarded by mu
 }
+
+const (
+	privatePrefix = "holdfast-"
+	markName      = "in-use" // a directory without it is just being made, or not ours
+)
 
 // make returns the path of the directory.
 func (p *privateDir) make() (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.made {
+	if p.path != "" {
 		return p.path, nil
 	}
-	p.path = filepath.Join(memoryDir(), "holdfast-"+rand.Text())
-	if err := os.Mkdir(p.path, 0700); err != nil {
+	parent := memoryDir()
+	sweep(parent)
+	path := filepath.Join(parent, privatePrefix+rand.Text())
+	if err := os.Mkdir(path, 0700); err != nil {
 		return "", fmt.Errorf("shared memory for WAL: %w", err)
 	}
-	p.made = true
-	return p.path, nil
+	mark, err := markDir(path)
+	if err != nil {
+		return "", fmt.Errorf("shared memory for WAL: %w", errors.Join(err, os.Remove(path)))
+	}
+	p.path, p.mark = path, mark
+	return path, nil
 }
 
 func (p *privateDir) remove() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.made {
-		os.RemoveAll(p.path)
-		p.made = false
+	if p.path == "" {
+		return
+	}
+	os.RemoveAll(p.path)
+	if p.mark != nil {
+		p.mark.Close()
+	}
+	p.path, p.mark = "", nil
+}
+
+// sweep removes what killed processes left behind, as far as that can be told.
+func sweep(parent string) {
+	left, _ := filepath.Glob(filepath.Join(parent, privatePrefix+"*"))
+	for _, path := range left {
+		if abandoned(path) {
+			os.RemoveAll(path)
+		}
 	}
 }
 
