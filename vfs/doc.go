@@ -22,7 +22,13 @@
 // # Not promised
 //
 // What the locks do not promise, this package cannot either: see
-// [locking.Grade]. journal_mode MEMORY and OFF keep no journal on disk, so a crash
-// in mid-commit tears the database, as it does with SQLite's own VFS. A lock
-// backend must be the same for everybody who opens a database.
+// [locking.Grade]. An operation that was under way when the lease was lost may still
+// take effect. A lock backend must be the same for everybody who opens a database.
+//
+// journal_mode MEMORY and OFF keep no journal on disk, so a crash in mid-commit tears
+// the database, as it does with SQLite's own VFS; at any other time it loses nothing.
+// In mode DELETE with synchronous=FULL, SQLite's default, a power cut can take the last
+// acknowledged commit back, since the removal of the journal is not synced; EXTRA
+// syncs it. In mode WAL with synchronous=NORMAL, go-sqlite3's default there, a power cut
+// takes back what was committed since the last checkpoint.
 package vfs
