@@ -7,7 +7,10 @@ import (
 )
 
 // A side is one of the two things compared.
-type side func(path string) (*subject, error)
+type side struct {
+	open  func(path string) (*subject, error)
+	reads bool // it only reads, so both sides get the same file
+}
 
 // A subject is a side with its database open.
 type subject struct {
@@ -37,12 +40,14 @@ func (b *bench) compare(t *table, what string, base, ours side) error {
 
 // measure lets the sides take turns.
 func (b *bench) measure(sides ...side) (subjects []*subject, err error) {
-	for _, open := range sides {
-		dir, err := b.place()
-		if err != nil {
-			return nil, err
+	dir := ""
+	for _, side := range sides {
+		if dir == "" || !side.reads {
+			if dir, err = b.place(); err != nil {
+				return nil, err
+			}
 		}
-		s, err := open(dir + "/app.db")
+		s, err := side.open(dir + "/app.db")
 		if err != nil {
 			return nil, err
 		}

@@ -49,14 +49,14 @@ func (m maker) dsn(path, params string) string {
 // A workload is some work on a database.
 type workload struct {
 	params  string
-	rows    int // in the table at the start, of 100 bytes each
+	rows    int // in the table, of 100 bytes each, of a workload that only reads
 	least   int // operations at a time
 	prepare func(ctx context.Context, db *sql.DB, rows int) (work func(n int) error, done func() error, err error)
 }
 
 // on makes a side of a workload on one kind of database.
 func (w workload) on(ctx context.Context, m maker) side {
-	return func(path string) (*subject, error) {
+	return side{reads: w.rows > 0, open: func(path string) (*subject, error) {
 		db, err := m.open(path, w.params)
 		if err != nil {
 			return nil, err
@@ -69,20 +69,20 @@ func (w workload) on(ctx context.Context, m maker) side {
 			return nil, errors.Join(err, db.Close())
 		}
 		return &subject{work: work, n: max(1, w.least), close: func() error { return errors.Join(done(), db.Close()) }}, nil
-	}
+	}}
 }
 
 const (
-	createTable = `CREATE TABLE t (id INTEGER PRIMARY KEY, body BLOB)`
+	createTable = `CREATE TABLE IF NOT EXISTS t (id INTEGER PRIMARY KEY, body BLOB)`
 	insertRow   = `INSERT INTO t (body) VALUES (randomblob(100))`
 )
 
-// fill makes the table.
+// fill makes the table, unless it is there.
 func fill(ctx context.Context, db *sql.DB, rows int) error {
 	if _, err := db.ExecContext(ctx, createTable); err != nil {
 		return err
 	}
 	_, err := db.ExecContext(ctx, `WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i+1 FROM n WHERE i < ?)
-		INSERT INTO t (body) SELECT randomblob(100) FROM n WHERE ? > 0`, rows, rows)
+		INSERT INTO t (body) SELECT randomblob(100) FROM n WHERE ? > (SELECT count(*) FROM t)`, rows, rows)
 	return err
 }
