@@ -29,7 +29,8 @@ type Locker interface {
 }
 
 // A Lock is one connection's place in SQLite's locking protocol. It is used by
-// one goroutine at a time.
+// one goroutine at a time, except for Check, which any may call while no other
+// method runs.
 //
 // https://sqlite.org/c3ref/io_methods.html
 type Lock interface {
