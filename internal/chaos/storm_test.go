@@ -255,14 +255,14 @@ func (s *storm) draw(cruel bool) action {
 	long, short := between(s.rng, s.ttl/2, 5*s.ttl/2), between(s.rng, time.Millisecond, s.guard*3/4)
 	kill := func(sl *slot, p *process) { sl.kill(p) }
 	switch {
-	case cruel && n < 60:
-		where := []string{atRest, inRead, inWrite, inWrite}[n%4]
+	case cruel && n < 72:
+		where := []string{atRest, inRead, inWrite, inWrite, inWrite, inWrite}[n%6]
 		return action{
 			on:    func(sl *slot) bool { return sl.clients == alone && !sl.readOnly },
 			do:    func(sl *slot, p *process) { sl.freeze(p, where, long, n < 12) },
 			cruel: true,
 		}
-	case cruel && n < 75:
+	case cruel && n < 84:
 		return action{
 			on:    func(sl *slot) bool { return sl.readOnly },
 			do:    func(sl *slot, p *process) { sl.stop(p, "stopped for long while reading", long) },

@@ -146,7 +146,9 @@ func (c *client) run(stopping *atomic.Bool) {
 	for !stopping.Load() {
 		c.gate.pass(atRest)
 		c.turn()
-		time.Sleep(between(c.rng, 0, 4*time.Millisecond))
+		if c.rng.IntN(10) == 0 {
+			time.Sleep(between(c.rng, 0, 10*time.Millisecond))
+		}
 	}
 	c.close()
 }
