@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -36,9 +37,9 @@ func kernelLocks(t *testing.T, p *process) (locks []string) {
 	return locks
 }
 
-// locksOn returns the lines of /proc/locks about a process, or about a file in a
-// directory or below it.
-func locksOn(t *testing.T, p *process, dir string) (lines []string) {
+// locksOn returns the lines of /proc/locks about a file in a directory or below it,
+// or about one of some processes.
+func locksOn(t *testing.T, dir string, ps ...*process) (lines []string) {
 	t.Helper()
 	inodes := make(map[string]bool)
 	err := filepath.Walk(dir, func(_ string, info os.FileInfo, err error) error {
@@ -57,7 +58,8 @@ func locksOn(t *testing.T, p *process, dir string) (lines []string) {
 	for line := range strings.Lines(string(text)) {
 		fields := strings.Fields(strings.Replace(line, "-> ", "", 1))
 		inode := fields[5][strings.LastIndexByte(fields[5], ':')+1:]
-		if fields[4] == fmt.Sprint(p.pid()) || inodes[inode] {
+		mine := slices.ContainsFunc(ps, func(p *process) bool { return fields[4] == fmt.Sprint(p.pid()) })
+		if mine || inodes[inode] {
 			lines = append(lines, strings.TrimSpace(line))
 		}
 	}
@@ -76,7 +78,7 @@ func TestLeaseTakesNoKernelLock(t *testing.T) {
 			path := database(t)
 			look := func(when string, a *helper) {
 				t.Helper()
-				locks := append(kernelLocks(t, a.process), locksOn(t, a.process, filepath.Dir(path))...)
+				locks := append(kernelLocks(t, a.process), locksOn(t, filepath.Dir(path), a.process)...)
 				if got := len(locks) > 0; got != tt.want {
 					t.Errorf("%s: %s has locks %q", when, a, locks)
 				}
@@ -115,7 +117,7 @@ func TestLeaseTakesNoKernelLockOnWAL(t *testing.T) {
 	a.exec(`CREATE TABLE t (x)`)
 	a.must("begin", "")
 	a.exec(fillTable)
-	if locks := locksOn(t, a.process, filepath.Dir(path)); len(locks) > 0 {
+	if locks := locksOn(t, filepath.Dir(path)); len(locks) > 0 {
 		t.Errorf("locks on the database or beside it: %q", locks)
 	}
 	for _, lock := range kernelLocks(t, a.process) {
