@@ -248,9 +248,9 @@ func TestFrozenHolderWakesUp(t *testing.T) {
 	}
 }
 
-// Who waits to write is let in as a writer before it has looked for a journal. Those
-// who come to read beside it must not take that for a sign that the journal of the
-// dead process is in use.
+// Who had to wait to write is let in after a crash before it could look for a
+// journal. Those who come to read must not take its right to write for a sign that
+// the journal is in use, and read half a transaction.
 func TestReadersBesideQueuedWriterSeeNoHalfTransaction(t *testing.T) {
 	t.Parallel()
 	const ttl = time.Second
