@@ -1,0 +1,76 @@
+package main
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestQuantile(t *testing.T) {
+	for _, test := range []struct {
+		values []float64
+		q      float64
+		want   float64
+	}{
+		{[]float64{3}, 0.5, 3},
+		{[]float64{3, 1, 2}, 0, 1},
+		{[]float64{3, 1, 2}, 0.5, 2},
+		{[]float64{3, 1, 2}, 1, 3},
+		{[]float64{4, 1, 2, 3}, 0.5, 2.5},
+		{[]float64{0, 10}, 0.25, 2.5},
+	} {
+		if got := quantile(test.values, test.q); got != test.want {
+			t.Errorf("quantile(%v, %v) = %v, want %v", test.values, test.q, got, test.want)
+		}
+	}
+}
+
+// A side that does nothing but wait takes the time that it is told to.
+func TestCompare(t *testing.T) {
+	sleeper := func(d time.Duration) side {
+		return side{open: func(string) (*subject, error) {
+			work := func(n int) error { time.Sleep(time.Duration(n) * d); return nil }
+			return &subject{work: work, close: func() error { return nil }, n: 1}, nil
+		}}
+	}
+	var out bytes.Buffer
+	b := &bench{ctx: t.Context(), out: &out, dir: t.TempDir(), rounds: 7, slice: 20 * time.Millisecond}
+	if err := b.compare(b.comparisonTable(), "sleep", sleeper(2*time.Millisecond), sleeper(20*time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	cells := strings.Split(lines[len(lines)-1], " | ")
+	if len(cells) != 6 {
+		t.Fatalf("the line is %q, want 6 cells", cells)
+	}
+	ratio, err := strconv.ParseFloat(strings.Trim(cells[3], "*"), 64)
+	if err != nil || ratio < 3 || ratio > 15 { // a busy machine wakes sleepers late
+		t.Errorf("the ratio is %s, want about 10", cells[3])
+	}
+}
+
+// Each kind of database can do each task.
+func TestTasks(t *testing.T) {
+	b := &bench{ctx: t.Context(), dir: t.TempDir()}
+	for _, m := range []maker{stock, honest, kernel, sticky, unsticky} {
+		for _, k := range tasks() {
+			k.rows = min(k.rows, 500)
+			dir, err := b.place()
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := k.on(b.ctx, m).open(dir + "/app.db")
+			if err != nil {
+				t.Fatalf("%s on %v: %v", k.name, m, err)
+			}
+			if err := s.work(2); err != nil {
+				t.Errorf("%s on %v: %v", k.name, m, err)
+			}
+			if err := s.close(); err != nil {
+				t.Errorf("%s on %v: %v", k.name, m, err)
+			}
+		}
+	}
+}
