@@ -22,7 +22,7 @@
 //	guard    how long before the ttl a holder stops by itself: a tenth of ttl
 //	poll     how often a holder looks whether others ask: 100ms
 //	idle     how long an unused lease is kept: ttl
-//	sticky   off gives the lease up after each transaction
+//	sticky   off gives the lease up behind each transaction, unless another follows at once
 //	timeout  bound on one operation of the lock's storage: a third of ttl
 //
 // A lock URL may carry the others as its own parameters, as in
