@@ -64,8 +64,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 // message is an error in one line, or "" if it was told or nobody listens.
 func message(err error) string {
 	switch {
-	case errors.Is(err, shell.ErrFailed), errors.Is(err, shell.ErrOutput), errors.Is(err, syscall.EPIPE):
-		return ""
+	case errors.Is(err, shell.ErrFailed), errors.Is(err, syscall.EPIPE), err == shell.ErrOutput:
+		return "" // whatever else keeps output from being written, such as a full disk, is told
 	}
 	return shell.Explain(err)
 }

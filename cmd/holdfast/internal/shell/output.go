@@ -10,7 +10,7 @@ import (
 
 // ErrOutput: the output cannot be written any more, most likely because whoever
 // read it has ended. There is nobody to tell.
-var ErrOutput = errors.New("shell: output is closed")
+var ErrOutput = errors.New("shell: the output cannot be written")
 
 // output is where results go: the program's own output, or a file that .output
 // names.

@@ -60,7 +60,8 @@ type settings struct {
 }
 
 // Run runs a shell to its end. It returns [ErrFailed] if a statement failed and
-// the shell is not interactive.
+// the shell is not interactive, and [ErrOutput] with its cause if the output could
+// not be written.
 func Run(ctx context.Context, opts Options) error {
 	sh := &Shell{opts: opts, out: newOutput(opts.Out), set: settings{bail: opts.Bail}}
 	if err := sh.setMode(); err != nil {
@@ -71,7 +72,11 @@ func Run(ctx context.Context, opts Options) error {
 	if err == nil {
 		err = sh.work(ctx)
 	}
-	return errors.Join(err, sh.close())
+	err = errors.Join(err, sh.close())
+	if sh.out.broken() {
+		return sh.out.ownIO.err // what followed from it was not told: nobody could read the results
+	}
+	return err
 }
 
 // A usage error is an [ErrUsage] that says which.
