@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -78,8 +79,8 @@ func truncated(err error) bool {
 // validate refuses a record that no sequence of steps leads to, as far as its
 // shape tells.
 func (r *Record) validate() error {
-	if strings.ContainsAny(r.File, "/\\\x00") || r.File == "." || r.File == ".." {
-		return fmt.Errorf("file %q is not a plain name", r.File)
+	if err := r.validateFiles(); err != nil {
+		return err
 	}
 	seen := make(map[string]bool, len(r.Entries))
 	writers, shared, exclusive := 0, 0, 0
@@ -109,6 +110,35 @@ func (r *Record) validate() error {
 	}
 	if exclusive+writers > 1 || exclusive > 0 && shared > 0 {
 		return errors.New("two holders exclude each other")
+	}
+	return nil
+}
+
+// validateFiles refuses names that no takeover gives: in particular such as lie
+// outside the directory of the database.
+func (r *Record) validateFiles() error {
+	if strings.ContainsAny(r.Database, "/\\\x00") || r.Database == "." || r.Database == ".." {
+		return fmt.Errorf("database %q is not a base name", r.Database)
+	}
+	names := slices.Clone(r.Old)
+	if r.File != "" {
+		names = append(names, r.File)
+	}
+	if t := r.Takeover; t != nil {
+		if i := r.index(t.By); t.By != "" && (i < 0 || r.Entries[i].Level != Exclusive) {
+			return errors.New("whoever copies the database does not hold it")
+		}
+		if (t.By == "") != (t.To == "") {
+			return errors.New("a copy of the database has no holder or no name")
+		}
+		if t.To != "" && t.To != r.Database {
+			names = append(names, t.To)
+		}
+	}
+	for _, name := range names {
+		if database, epoch, ok := ParseFileName(name); !ok || database != r.Database || epoch > r.Epoch {
+			return fmt.Errorf("file %q is not a copy of the database %q up to epoch %d", name, r.Database, r.Epoch)
+		}
 	}
 	return nil
 }

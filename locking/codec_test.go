@@ -63,7 +63,7 @@ func TestBadRecordsAreRefused(t *testing.T) {
 		"same holder twice":      {change(`"b2"`, `"a1"`), "in twice"},
 		"holder without id":      {change(`"b2"`, `""`), "no id"},
 		"no ttl":                 {change(`"ttl_ms": 15000`, `"ttl_ms": 0`), "no ttl"},
-		"file elsewhere":         {change(`"file": ""`, `"file": "../x.db"`), "not a plain name"},
+		"file elsewhere":         {change(`"file": ""`, `"file": "../x.db"`), "is not a copy of the database"},
 		"too large":              {strings.Repeat(" ", MaxRecord) + good, "more than"},
 	} {
 		_, err := DecodeRecord([]byte(c.value))

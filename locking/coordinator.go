@@ -20,8 +20,10 @@ import (
 type Coordinator struct {
 	reg  Register
 	opts Options
+	id   string // for the register, if this process is the first to use it
 
-	kick     chan struct{} // wakes the keeper; holds one
+	kick     chan struct{}   // wakes the keeper; holds one
+	life     context.Context // ends with the coordinator
 	cancel   context.CancelFunc
 	routines sync.WaitGroup // the keeper and the watcher
 	ended    chan struct{}  // closed when the routines are done
@@ -36,6 +38,7 @@ type Coordinator struct {
 	attempts uint64              // guarded by mu; how many times the keeper set out
 	outcome  outcome             // guarded by mu; of the latest attempt that ended
 	hooks    map[*hook]struct{}  // guarded by mu
+	settling *settling           // guarded by mu; nil if nobody asked for it
 	closing  bool                // guarded by mu
 	released error               // guarded by mu; why the lease could not be released
 }
@@ -59,7 +62,9 @@ func NewCoordinator(reg Register, opts Options) (*Coordinator, error) {
 	c := &Coordinator{
 		reg:     reg,
 		opts:    opts,
+		id:      newID(),
 		kick:    make(chan struct{}, 1),
+		life:    ctx,
 		cancel:  cancel,
 		ended:   make(chan struct{}),
 		places:  make(map[*place]struct{}),
@@ -84,8 +89,15 @@ func NewCoordinator(reg Register, opts Options) (*Coordinator, error) {
 	return c, nil
 }
 
-// Grade returns [GradeLease].
-func (c *Coordinator) Grade() Grade { return GradeLease }
+// Grade returns [GradeFenced], or [GradeLease] if there is no [Storage].
+func (c *Coordinator) Grade() Grade {
+	if c.fenced() {
+		return GradeFenced
+	}
+	return GradeLease
+}
+
+func (c *Coordinator) fenced() bool { return c.opts.Storage != nil }
 
 // NewLock returns a lock for one more connection. See [Locker].
 func (c *Coordinator) NewLock() (Lock, error) {

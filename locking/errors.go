@@ -35,6 +35,10 @@ type HeldError struct {
 	Waits  bool          // it does not hold Level yet, but came first
 	Age    time.Duration // how long it has held Level, by the clock that wrote the record; 0 if unknown
 	Epoch  Epoch         // the epoch of the record; 0 if there is none
+
+	// Takeover is what has to be done before anybody is let in, if it is that which
+	// is in the way: the database is being copied, or waits for it.
+	Takeover *Takeover
 }
 
 // Error names the holder, its level, the age and the epoch in one line.
@@ -52,6 +56,9 @@ func (e *HeldError) Error() string {
 		fmt.Fprintf(&b, " (epoch %d)", e.Epoch)
 	}
 	fmt.Fprintf(&b, "; %v was wanted", e.Wanted)
+	if e.Takeover != nil {
+		fmt.Fprintf(&b, "; %v", e.Takeover)
+	}
 	return b.String()
 }
 

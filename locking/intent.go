@@ -7,16 +7,17 @@ import (
 
 // An intent is what the places of this process need at one moment.
 type intent struct {
-	session *session
-	in      bool   // the record has an entry of this process
-	level   Level  // what the process holds
-	held    Level  // what its places need it to keep
-	want    Level  // what they wait for; None if nobody does
-	queue   bool   // somebody may wait in the queue for it
-	fresh   bool   // somebody wants it since the last attempt
-	attempt uint64 // number of this attempt
-	closing bool
-	again   bool // set by the plan: what the places want remains to be asked for
+	session  *session
+	in       bool      // the record has an entry of this process
+	level    Level     // what the process holds
+	held     Level     // what its places need it to keep
+	want     Level     // what they wait for; None if nobody does
+	queue    bool      // somebody may wait in the queue for it
+	fresh    bool      // somebody wants it since the last attempt
+	attempt  uint64    // number of this attempt
+	settling *settling // somebody asked to copy the database to its plain name
+	closing  bool
+	again    bool // set by the plan: what the places want remains to be asked for
 }
 
 // idle reports whether there is nothing to do with the register.
@@ -28,7 +29,7 @@ func (in *intent) idle() bool {
 func (c *Coordinator) gather() intent {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	in := intent{session: c.current(), held: c.held(), closing: c.closing}
+	in := intent{session: c.current(), held: c.held(), closing: c.closing, settling: c.settling}
 	in.level, in.in = in.session.level, in.session.in
 	c.attempts++
 	in.attempt = c.attempts

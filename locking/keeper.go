@@ -25,6 +25,9 @@ type keeper struct {
 	expired  map[string]string  // holders found expired, and why
 	ghosts   map[string]instant // former selves that may still be in the record, and when each last sent a swap
 	horizon  horizon
+
+	copying *copying // the copy that this session makes; nil if it makes none
+	sweep   *sweep   // the removal of what nobody needs any more that was begun last; nil if none was
 }
 
 // never stands for "until kicked".
@@ -87,6 +90,8 @@ func (k *keeper) follow(s *session) {
 		return
 	}
 	k.ghosts[k.session.self.ID] = k.sent
+	k.copying.abandon()
+	k.copying, k.sweep = nil, nil
 	k.session, k.pending, k.known, k.beat, k.horizon = s, nil, nil, 0, horizon{}
 }
 

@@ -19,6 +19,11 @@ type Locker interface {
 	// Grade says what the locks promise.
 	Grade() Grade
 
+	// Current tells where the database is, by a fresh look. It acquires nothing.
+	// Locks that know no other file than the one they were opened for return the
+	// zero value.
+	Current(ctx context.Context) (Current, error)
+
 	// Status tells who holds and who waits, by a fresh look. It acquires nothing.
 	Status(ctx context.Context) (Status, error)
 
@@ -72,6 +77,23 @@ type Lock interface {
 	// 0 if it holds none or the locks have no epochs.
 	Epoch() Epoch
 
+	// Verify returns nil if a look at the register that began after the call showed
+	// that this lock still had its level. It is what an expired holder cannot pass
+	// whose clock stood still, or whose last check was long ago. If it cannot be had
+	// before the deadline of the lease, the lease is lost, and the error is [ErrLost].
+	// Where nothing can be lost, it returns nil at once.
+	Verify() error
+
+	// Doubt ends the lease, because it is unknown whether something that was written
+	// under it took effect, or will. Whoever comes next treats this process as one
+	// that expired. It returns what Check will return: an [ErrLost] that wraps cause,
+	// or nil where others need no protection.
+	Doubt(cause error) error
+
+	// Current tells where the database is under the level that this lock holds.
+	// It is settled when Lock to Shared returns, and stays until Unlock to None.
+	Current() Current
+
 	// Changes returns a number that is another one each time this process came back
 	// in and somebody else may have written meanwhile. When it differs from the one
 	// seen before, nothing that was cached may be trusted. It is settled when Lock
@@ -105,14 +127,17 @@ type Asker interface {
 
 // A Status is what is known about the locks of one database at one moment.
 type Status struct {
-	Grade   Grade         `json:"grade"`
-	Lock    string        `json:"lock"`            // URL of the lock, such as "leasefile:///data/app.db.lease"
-	File    string        `json:"file"`            // base name of the file that is the database now; "" is the plain name
-	Epoch   Epoch         `json:"epoch"`           // 0 if there are none
-	Holders []StatusEntry `json:"holders"`         // highest level first
-	Waiters []StatusEntry `json:"waiters"`         // in order of arrival
-	TTL     time.Duration `json:"ttl,omitempty"`   // this process's own setting
-	Notes   []string      `json:"notes,omitempty"` // what a person should know
+	Grade    Grade         `json:"grade"`
+	Lock     string        `json:"lock"`               // URL of the lock, such as "leasefile:///data/app.db.lease"
+	File     string        `json:"file"`               // base name of the file that is the database now; "" is the plain name
+	Epoch    Epoch         `json:"epoch"`              // 0 if there are none
+	Holders  []StatusEntry `json:"holders"`            // highest level first
+	Waiters  []StatusEntry `json:"waiters"`            // in order of arrival
+	TTL      time.Duration `json:"ttl,omitempty"`      // this process's own setting
+	Takeover *Takeover     `json:"takeover,omitempty"` // what is under way, or left to do, after a holder expired
+	Old      []string      `json:"old,omitempty"`      // copies that nobody needs any more and that may still be there
+	Removing *Holder       `json:"removing,omitempty"` // whoever set out to remove the plain name, and has not said that it is done
+	Notes    []string      `json:"notes,omitempty"`    // what a person should know
 }
 
 // A StatusEntry is one process in a [Status].

@@ -17,6 +17,7 @@ type Options struct {
 	Poll    time.Duration // how often the register is looked at for those who ask, and by those who wait; default 100ms, at most Renew
 	Idle    time.Duration // how long an unused level is kept; default TTL; negative: not at all
 	Timeout time.Duration // bound on one register operation and on Close; default TTL/3
+	Storage Storage       // where the database lies; nil: no fence, and the grade is lease
 	Log     *slog.Logger  // where losses and evictions are told; default slog.Default()
 }
 

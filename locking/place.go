@@ -220,6 +220,9 @@ func (p *place) grant(level Level) (held *HeldError) {
 	if p.level == None {
 		limit = min(limit, s.door)
 	}
+	if s.moving {
+		limit = p.level
+	}
 	if limit < need {
 		p.demand(need, level)
 		return nil

@@ -13,22 +13,42 @@ type plan struct {
 	answer Answer
 	held   *HeldError // who is in the way of what the places want
 	futile bool       // see outcome
+	err    error      // why they cannot have it
 }
 
 func (p *plan) outcome(in *intent) outcome {
-	return outcome{attempt: in.attempt, held: p.held, futile: p.futile}
+	return outcome{attempt: in.attempt, held: p.held, futile: p.futile, err: p.err}
 }
 
 // plan decides what to ask of the record.
 func (k *keeper) plan(in *intent) plan {
-	self := k.session.self
 	target := k.target(in)
+	p := k.ask(in, target)
+	if k.wouldCopy(&p) && !k.shut(in) {
+		// A transaction here reads the file that would be left behind.
+		in.settling = nil
+		p = k.ask(in, in.level)
+		p.futile = true
+	}
+	if p.next.Takeover != nil {
+		p.awaitsCopy(target)
+	}
+	p.err = k.copying.failure()
+	p.swap = k.worthIt(in, &p)
+	in.again = in.want > target
+	return p
+}
+
+// ask works out what becomes of asking for a level.
+func (k *keeper) ask(in *intent, target Level) plan {
+	self := k.session.self
 	next, answer := k.known.record.Step(Request{
 		Holder:  self,
 		Level:   target,
 		TTL:     k.c.opts.TTL,
 		Expired: slices.Collect(maps.Keys(k.expired)),
 		Now:     time.Now().UTC(),
+		Fence:   k.fencing(in),
 	})
 	p := plan{next: next, answer: answer}
 	if !answer.Granted() {
@@ -37,9 +57,16 @@ func (k *keeper) plan(in *intent) plan {
 		first := b.Level > None && b.Wants == Exclusive && next.index(b.Holder.ID) < next.index(self.ID)
 		p.futile = !answer.Level.Writing() && (first || next.writes(self.ID))
 	}
-	p.swap = k.worthIt(in, &p)
-	in.again = in.want > target
 	return p
+}
+
+// awaitsCopy says that the database must be copied first, to whoever is told no.
+func (p *plan) awaitsCopy(wanted Level) {
+	t := *p.next.Takeover
+	if p.held == nil {
+		p.held = &HeldError{Holder: t.From, Level: Exclusive, Wanted: wanted, Epoch: p.next.Epoch}
+	}
+	p.held.Takeover = &t
 }
 
 // worthIt reports whether the plan changes anything that matters to somebody.
@@ -47,7 +74,7 @@ func (k *keeper) worthIt(in *intent, p *plan) bool {
 	id := k.session.self.ID
 	was, is := k.known.record.Find(id), p.next.Find(id)
 	switch {
-	case k.pending != nil, len(p.answer.Evicted) > 0:
+	case k.pending != nil, len(p.answer.Evicted) > 0, k.fenceMoves(p):
 		return true // settle the doubt; let nobody wait for the dead
 	case is != nil && k.landed.elapsed() >= k.c.opts.Renew:
 		return true
@@ -79,7 +106,9 @@ func (k *keeper) target(in *intent) Level {
 	}
 	target := s.level
 	switch {
-	case c.closing:
+	case k.busy():
+		return s.level
+	case c.closing, k.copying.failure() != nil && held == None:
 		target = None
 	case asked && held < s.level:
 		target = held

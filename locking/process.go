@@ -13,12 +13,10 @@ import (
 // Namespace and Start are empty where the system does not tell them, which is
 // everywhere but on Linux.
 func Self() Holder {
-	var id [12]byte
-	rand.Read(id[:]) // never fails: it ends the process if it cannot
 	host, _ := os.Hostname()
 	own := identity()
 	return Holder{
-		ID:        hex.EncodeToString(id[:]),
+		ID:        newID(),
 		Host:      host,
 		PID:       os.Getpid(),
 		Pod:       os.Getenv("POD_NAME"),
@@ -27,6 +25,13 @@ func Self() Holder {
 		Namespace: own.namespace,
 		Start:     own.start,
 	}
+}
+
+// newID returns a name that was never given before.
+func newID() string {
+	var id [12]byte
+	rand.Read(id[:]) // never fails: it ends the process if it cannot
+	return hex.EncodeToString(id[:])
 }
 
 // A processIdentity tells a process from all others that ever have the same pid.

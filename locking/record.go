@@ -9,13 +9,31 @@ import (
 const RecordFormat = 1
 
 // A Record is all that a [Register] stores: who holds which level, who waits,
-// and the epoch. Its transitions are one pure function, [Record.Step].
+// the epoch, and which file is the database. Its transitions are one pure function,
+// [Record.Step].
 type Record struct {
-	Format  int     `json:"holdfast"` // RecordFormat
-	Serial  uint64  `json:"serial"`   // grows with every write, so that no two values are alike
-	Epoch   Epoch   `json:"epoch"`    // grows with every grant of a writing level
-	File    string  `json:"file"`     // base name of the file that is the database now; "" is the plain name
-	Entries []Entry `json:"entries"`  // who is in; those who wait stand in order of arrival
+	Format   int       `json:"holdfast"`           // RecordFormat
+	Serial   uint64    `json:"serial"`             // grows with every write, so that no two values are alike
+	Epoch    Epoch     `json:"epoch"`              // grows with every grant of a writing level
+	ID       string    `json:"id,omitempty"`       // of the register, random; drawn by who used it first
+	Database string    `json:"database,omitempty"` // plain base name of the database, once it was fenced
+	Fence    bool      `json:"fence"`              // whoever is in keeps to the fence
+	File     string    `json:"file"`               // base name of the file that is the database now; "" is the plain name
+	Takeover *Takeover `json:"takeover,omitempty"` // File cannot be used before it was copied; nil if it can
+	Old      []string  `json:"old,omitempty"`      // copies that nobody needs any more and that may still be there
+	Removing *Holder   `json:"removing,omitempty"` // whoever set out to remove the plain name, and has not said that it is done
+	Entries  []Entry   `json:"entries"`            // who is in; those who wait stand in order of arrival
+}
+
+// A Takeover is what is left to do after a holder of a writing level expired: it
+// may still write to the file, so the database must go on in a copy.
+type Takeover struct {
+	From   Holder    `json:"from"`         // who expired
+	Since  time.Time `json:"since"`        // when that was found, by the clock of who found it; for people
+	By     string    `json:"by,omitempty"` // ID of the holder that copies; "" if nobody does
+	To     string    `json:"to,omitempty"` // base name of the copy that it makes
+	Copied int64     `json:"copied,omitempty"`
+	Total  int64     `json:"total,omitempty"` // bytes, of which Copied are copied; for people
 }
 
 // An Entry is one process in a [Record].
@@ -53,5 +71,10 @@ func (r *Record) index(id string) int {
 func (r *Record) clone() Record {
 	next := *r
 	next.Entries = slices.Clone(r.Entries)
+	next.Old = slices.Clone(r.Old)
+	if r.Takeover != nil {
+		t := *r.Takeover
+		next.Takeover = &t
+	}
 	return next
 }

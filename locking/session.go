@@ -14,11 +14,13 @@ type session struct {
 	guard time.Duration
 	clock wakeful
 
-	level Level // guarded by Coordinator.mu; what the record gives this process
-	limit Level // guarded by Coordinator.mu; what places may be given: level, or less while a step down is under way
-	door  Level // guarded by Coordinator.mu; what places that hold nothing may be given: less than level while somebody asks
-	in    bool  // guarded by Coordinator.mu; the record has an entry of ours, if only as a waiter
-	epoch Epoch // guarded by Coordinator.mu; of the record that gave level
+	level  Level   // guarded by Coordinator.mu; what the record gives this process
+	limit  Level   // guarded by Coordinator.mu; what places may be given: level, or less while a step down is under way
+	door   Level   // guarded by Coordinator.mu; what places that hold nothing may be given: less than level while somebody asks
+	in     bool    // guarded by Coordinator.mu; the record has an entry of ours, if only as a waiter
+	epoch  Epoch   // guarded by Coordinator.mu; of the record that gave level
+	where  Current // guarded by Coordinator.mu; as that record says
+	moving bool    // guarded by Coordinator.mu; the database is being copied, and nobody may be let in
 
 	renewed atomic.Pointer[instant]   // when the latest write that took effect was sent; nil while level is None
 	lost    atomic.Pointer[lossCause] // set once

@@ -16,6 +16,7 @@ func (c *Coordinator) Status(ctx context.Context) (Status, error) {
 		return s, err
 	}
 	s.File, s.Epoch = r.File, r.Epoch
+	s.Takeover, s.Old, s.Removing = r.Takeover, r.Old, r.Removing
 	for i := range r.Entries {
 		e := &r.Entries[i]
 		if e.Level != None {

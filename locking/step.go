@@ -12,6 +12,7 @@ type Request struct {
 	TTL     time.Duration // how long it stays if it falls silent
 	Expired []string      // holders that the caller has seen expire, or knows to be dead
 	Now     time.Time     // for people; decides nothing
+	Fence   *Fencing      // how the holder keeps to the fence; nil if it does not
 }
 
 // An Answer is what became of a [Request].
@@ -41,13 +42,18 @@ func (a Answer) Granted() bool { return a.Blocker == nil }
 // transaction has to end before others can go on. What cannot be granted makes the
 // holder wait, at the end of the queue or where it stands.
 //
+// A record that keeps to the fence remembers in Takeover that a holder of a writing
+// level expired. Until the database was copied it gives nothing but EXCLUSIVE, to
+// one that is all alone and thereby sets out to copy: see [Fencing].
+//
 // Every step is a heartbeat of its holder. Step does not change r; time never
 // enters, since the caller says who has expired.
 func (r *Record) Step(req Request) (Record, Answer) {
 	next := r.clone()
 	next.Format = RecordFormat
 	next.Serial++
-	evicted := next.evict(req.Holder.ID, req.Expired)
+	next.settleFence(req)
+	evicted := next.evict(req)
 
 	i := next.index(req.Holder.ID)
 	if i < 0 {
@@ -57,6 +63,7 @@ func (r *Record) Step(req Request) (Record, Answer) {
 	was := next.Entries[i]
 	blocker := next.move(i, req.Level)
 	if i = next.index(req.Holder.ID); i < 0 {
+		next.fence(req, None)
 		return next, Answer{Evicted: evicted}
 	}
 	e := &next.Entries[i]
@@ -68,15 +75,19 @@ func (r *Record) Step(req Request) (Record, Answer) {
 	if e.Level.Writing() && !was.Level.Writing() {
 		next.Epoch++
 	}
+	next.fence(req, e.Level)
 	return next, Answer{Level: e.Level, Blocker: blocker, Evicted: evicted}
 }
 
 // evict removes the expired, but never the one who asks.
-func (r *Record) evict(self string, expired []string) (evicted []Holder) {
+func (r *Record) evict(req Request) (evicted []Holder) {
 	r.Entries = slices.DeleteFunc(r.Entries, func(e Entry) bool {
-		gone := e.Holder.ID != self && slices.Contains(expired, e.Holder.ID)
+		gone := e.Holder.ID != req.Holder.ID && slices.Contains(req.Expired, e.Holder.ID)
 		if gone {
 			evicted = append(evicted, e.Holder)
+			if r.Fence && e.Level.Writing() {
+				r.takeOver(e.Holder, req.Now)
+			}
 		}
 		return gone
 	})
@@ -88,6 +99,9 @@ func (r *Record) evict(self string, expired []string) (evicted []Holder) {
 func (r *Record) move(i int, to Level) (blocker *Entry) {
 	e := &r.Entries[i]
 	if to > e.Level {
+		if r.Takeover != nil {
+			to = Exclusive // nobody else may look at the file before it was copied
+		}
 		if blocker = r.blocker(i, to); blocker != nil {
 			if to == Exclusive && e.Level == Reserved {
 				e.Level = Pending

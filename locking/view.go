@@ -34,8 +34,8 @@ func (k *keeper) look(ctx context.Context, in *intent) (looked bool, err error) 
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", k.c.name(), err)
 	}
-	if record.File != "" {
-		return false, fmt.Errorf("%s: %w: the database lies in %q, which only a newer holdfast can open; upgrade this program", k.c.name(), ErrRecord, record.File)
+	if err := k.agrees(&record); err != nil {
+		return false, fmt.Errorf("%s: %w", k.c.name(), err)
 	}
 	k.learn(&view{record, version, began})
 	return true, k.settle()
@@ -62,7 +62,7 @@ func (k *keeper) learn(v *view) {
 	k.expired = k.observer.observe(v, k.session.self.ID)
 	for id, sent := range k.ghosts {
 		// We know best when it fell silent.
-		if v.began.since(sent) >= k.c.opts.TTL {
+		if k.c.fenced() || v.began.since(sent) >= k.c.opts.TTL {
 			if k.expired == nil {
 				k.expired = make(map[string]string)
 			}
@@ -137,6 +137,7 @@ func (k *keeper) adopt(sent instant) error {
 	}
 	s.level, s.limit, s.epoch = level, level, k.known.record.Epoch
 	s.door = level // until the next look at who asks
+	k.move(&k.known.record)
 	c.broadcast()
 	return nil
 }
@@ -147,6 +148,6 @@ func (k *keeper) living() *Record {
 		return &k.known.record
 	}
 	r := k.known.record.clone()
-	r.evict(k.session.self.ID, slices.Collect(maps.Keys(k.expired)))
+	r.evict(Request{Holder: k.session.self, Expired: slices.Collect(maps.Keys(k.expired))})
 	return &r
 }

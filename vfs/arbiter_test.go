@@ -48,6 +48,10 @@ func (p *process) NewLock() (locking.Lock, error) {
 
 func (p *process) Grade() locking.Grade { return p.grade }
 
+func (p *process) Current(context.Context) (locking.Current, error) {
+	return locking.Current{}, nil
+}
+
 func (p *process) Status(context.Context) (locking.Status, error) {
 	return locking.Status{Grade: p.grade}, nil
 }
@@ -197,6 +201,10 @@ func (l *testLock) Check() error {
 }
 
 func (l *testLock) Epoch() locking.Epoch { return 0 }
+
+func (l *testLock) Verify() error            { return l.Check() }
+func (l *testLock) Doubt(error) error        { return nil }
+func (l *testLock) Current() locking.Current { return locking.Current{} }
 
 func (l *testLock) Changes() uint64 {
 	l.p.a.mu.Lock()

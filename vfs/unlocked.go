@@ -18,6 +18,9 @@ type unlocked struct{}
 
 func (unlocked) NewLock() (locking.Lock, error) { return new(levelOnly), nil }
 func (unlocked) Grade() locking.Grade           { return GradeUnlocked }
+func (unlocked) Current(context.Context) (locking.Current, error) {
+	return locking.Current{}, nil
+}
 func (unlocked) Status(context.Context) (locking.Status, error) {
 	return locking.Status{Grade: GradeUnlocked}, nil
 }
@@ -41,4 +44,7 @@ func (l *levelOnly) Reserved(context.Context) (bool, error) { return l.level.Wri
 func (l *levelOnly) Check() error                           { return nil }
 func (l *levelOnly) Epoch() locking.Epoch                   { return 0 }
 func (l *levelOnly) Changes() uint64                        { return 0 }
+func (l *levelOnly) Verify() error                          { return nil }
+func (l *levelOnly) Doubt(error) error                      { return nil }
+func (l *levelOnly) Current() locking.Current               { return locking.Current{} }
 func (l *levelOnly) Close() error                           { return l.Unlock(locking.None) }

@@ -40,6 +40,12 @@ func (k *lock) Epoch() locking.Epoch { return 0 }
 // Changes implements [locking.Lock]. The kernel caches what others write: it is 0.
 func (k *lock) Changes() uint64 { return 0 }
 
+// Verify, Doubt and Current: the kernel does not take a lock away.
+
+func (k *lock) Verify() error            { return nil }
+func (k *lock) Doubt(error) error        { return nil }
+func (k *lock) Current() locking.Current { return locking.Current{} }
+
 // Check implements [locking.Lock]. The kernel takes nothing away, so it fails only
 // after something was closed that held a level.
 func (k *lock) Check() error {

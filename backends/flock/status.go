@@ -12,6 +12,9 @@ import (
 	"github.com/holdfastdb/holdfast/locking"
 )
 
+// Current implements [locking.Locker]: the kernel locks the file itself.
+func (l *locker) Current(context.Context) (locking.Current, error) { return locking.Current{}, nil }
+
 // Status implements [locking.Locker]. Not every system says who holds a lock; the
 // notes tell what is missing. The kernel keeps no queue that could be shown.
 func (l *locker) Status(ctx context.Context) (locking.Status, error) {

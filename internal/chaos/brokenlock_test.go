@@ -50,6 +50,10 @@ func (l *brokenLocker) Grade() locking.Grade            { return locking.GradeKe
 func (l *brokenLocker) NewLock() (locking.Lock, error)  { return &brokenLock{l: l}, nil }
 func (l *brokenLocker) Close(ctx context.Context) error { return nil }
 
+func (l *brokenLocker) Current(context.Context) (locking.Current, error) {
+	return locking.Current{}, nil
+}
+
 func (l *brokenLocker) Status(ctx context.Context) (locking.Status, error) {
 	return locking.Status{Grade: l.Grade()}, nil
 }
@@ -94,6 +98,9 @@ func (k *brokenLock) Level() locking.Level                   { return k.level }
 func (k *brokenLock) Reserved(context.Context) (bool, error) { return false, nil }
 func (k *brokenLock) Check() error                           { return nil }
 func (k *brokenLock) Epoch() locking.Epoch                   { return 0 }
+func (k *brokenLock) Verify() error                          { return nil }
+func (k *brokenLock) Doubt(error) error                      { return nil }
+func (k *brokenLock) Current() locking.Current               { return locking.Current{} }
 func (k *brokenLock) Changes() uint64                        { return 0 }
 func (k *brokenLock) Close() error                           { return k.Unlock(locking.None) }
 

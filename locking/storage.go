@@ -1,0 +1,41 @@
+package locking
+
+import (
+	"context"
+	"errors"
+)
+
+// A Storage is where a database and its copies lie, all in one directory. With
+// one, a [Coordinator] is of grade [GradeFenced]: a holder that expired in the
+// middle of its work may still write, so the next one goes on in a copy, which the
+// expired holder does not know. Names are base names; the journal and the WAL of a
+// file go by its name. The methods are safe for concurrent use.
+type Storage interface {
+	// Name returns the plain name of the database.
+	Name() string
+
+	// Copy makes a durable copy of the database in from, with its journal and WAL,
+	// while an expired holder may still be changing them. Nothing by the name to
+	// exists before. progress, which may be called at any rate from one goroutine,
+	// is told how many of how many bytes are copied.
+	//
+	// It returns [ErrMoved] if the expired holder ended a transaction meanwhile: then
+	// the copy is worth nothing, and the next one gets another name. On any error it
+	// leaves from as it was.
+	Copy(ctx context.Context, from, to string, progress func(copied, total int64)) error
+
+	// Remove removes a file that is not the database any more, with its journal and
+	// WAL. It is no error if there is none.
+	Remove(ctx context.Context, name string) error
+}
+
+// ErrMoved: the database that was being copied was changed in a way that spoils
+// the copy. See [Storage].
+var ErrMoved = errors.New("locking: the database changed while it was copied")
+
+// A Current says where a database is. The zero value is a register that was never
+// used, or locks that have none.
+type Current struct {
+	Register string // ID of the register; "" if it was never used
+	File     string // base name of the file that is the database; "" is the plain name
+}

@@ -1,0 +1,77 @@
+package locking
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Current implements [Locker]. It returns the register's error, or [ErrRecord].
+func (c *Coordinator) Current(ctx context.Context) (Current, error) {
+	r, err := c.read(ctx)
+	return Current{Register: r.ID, File: r.File}, err
+}
+
+// Current implements [Lock].
+func (p *place) Current() Current {
+	if p.session == nil {
+		return Current{}
+	}
+	p.c.mu.Lock()
+	defer p.c.mu.Unlock()
+	return p.session.where
+}
+
+// Verify implements [Lock]. It reads the register until that succeeds.
+func (p *place) Verify() error {
+	s, c := p.session, p.c
+	if s == nil {
+		return nil
+	}
+	bound, cancel := context.WithTimeout(c.life, s.ttl) // besides its deadline, should that clock stand still
+	defer cancel()
+	for {
+		if err := s.check(); err != nil {
+			return err
+		}
+		r, err := c.read(bound)
+		switch {
+		case err == nil:
+			if e := r.Find(s.self.ID); e == nil || e.Level < p.level {
+				return c.abandon(s, "another process took it over", nil)
+			}
+			return s.check()
+		case bound.Err() != nil, permanent(err) && !errors.Is(err, ErrUnreachable):
+			return c.abandon(s, "it could not be verified", err)
+		}
+		select {
+		case <-time.After(c.opts.Poll / 4):
+		case <-bound.Done():
+		}
+	}
+}
+
+// Doubt implements [Lock]. Without a fence others need to wait for the lease to
+// expire all the same, and nothing is gained.
+func (p *place) Doubt(cause error) error {
+	if p.session == nil || !p.c.fenced() {
+		return nil
+	}
+	return p.c.abandon(p.session, "an operation has an unknown outcome", cause)
+}
+
+// abandon ends a session, and returns the error that says so.
+func (c *Coordinator) abandon(s *session, why string, cause error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if cause != nil {
+		why = fmt.Sprintf("%s: %v", why, cause)
+	}
+	lost := s.lose(why)
+	if c.session == s {
+		c.retire(lost)
+		c.wake()
+	}
+	return lost
+}
