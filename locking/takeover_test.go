@@ -1,0 +1,553 @@
+package locking
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// A shelf is a [Storage] in memory, on which each file is the list of what was
+// committed to it.
+type shelf struct {
+	mu     sync.Mutex
+	files  map[string][]int                       // guarded by mu
+	copied []string                               // guarded by mu; the copies that were begun
+	slow   time.Duration                          // how long a copy takes
+	fault  func(n int, to string) (instead error) // asked at the end of the n-th copy
+}
+
+func newShelf() *shelf { return &shelf{files: map[string][]int{"app.db": nil}} }
+
+func (s *shelf) Name() string { return "app.db" }
+
+func (s *shelf) Copy(ctx context.Context, from, to string, progress func(copied, total int64)) error {
+	s.mu.Lock()
+	s.copied = append(s.copied, to)
+	n := len(s.copied)
+	s.mu.Unlock()
+	progress(50, 100)
+	select {
+	case <-time.After(s.slow):
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	content, ok := s.files[from]
+	if !ok {
+		return fmt.Errorf("%s: %w", from, fs.ErrNotExist)
+	}
+	if s.fault != nil {
+		if err := s.fault(n, to); err != nil {
+			return err
+		}
+	}
+	if _, taken := s.files[to]; taken && to != "app.db" {
+		return fs.ErrExist
+	}
+	s.files[to] = slices.Clone(content)
+	progress(100, 100)
+	return nil
+}
+
+func (s *shelf) Remove(_ context.Context, name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.files, name)
+	return nil
+}
+
+func (s *shelf) names() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var names []string
+	for name := range s.files {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (s *shelf) copies() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.copied)
+}
+
+func (s *shelf) append(name string, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if content, ok := s.files[name]; ok {
+		s.files[name] = append(content, n)
+	}
+}
+
+func fenced(s *shelf) Options { return Options{TTL: 10 * time.Second, Storage: s, Log: quiet} }
+
+// freeze has a coordinator fall silent, as one that was stopped: it holds what it
+// holds, and does not renew it. It is gone by the end of the test.
+func freeze(t *testing.T, reg *cell, opts Options, level Level) Lock {
+	t.Helper()
+	silent := &mute{cell: reg}
+	c := open(t, silent, opts)
+	l := newLock(t, c)
+	for _, to := range []Level{Shared, Reserved, Exclusive} {
+		if to <= level {
+			must(t, l.Lock(t.Context(), to, patient(time.Minute)))
+		}
+	}
+	synctest.Wait()
+	silent.off.Lock()
+	silent.silent = true
+	silent.off.Unlock()
+	return l
+}
+
+// A mute register lets nothing through once it is silent.
+type mute struct {
+	*cell
+	off    sync.Mutex
+	silent bool
+}
+
+func (m *mute) isSilent() bool {
+	m.off.Lock()
+	defer m.off.Unlock()
+	return m.silent
+}
+
+func (m *mute) Read(ctx context.Context) ([]byte, Version, error) {
+	if m.isSilent() {
+		<-ctx.Done()
+		return nil, "", ctx.Err()
+	}
+	return m.cell.Read(ctx)
+}
+
+func (m *mute) CompareAndSwap(ctx context.Context, old Version, value []byte) (Version, error) {
+	if m.isSilent() {
+		<-ctx.Done()
+		return "", ErrDoubt
+	}
+	return m.cell.CompareAndSwap(ctx, old, value)
+}
+
+// enter comes in at SHARED and returns where the database is.
+func enter(t *testing.T, c *Coordinator, patience time.Duration) (Lock, Current) {
+	t.Helper()
+	l := newLock(t, c)
+	must(t, l.Lock(t.Context(), Shared, patient(patience)))
+	return l, l.Current()
+}
+
+func TestExpiredWriterIsTakenOverByCopy(t *testing.T) {
+	for _, level := range []Level{Reserved, Exclusive} {
+		t.Run(level.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				reg, files := &cell{}, newShelf()
+				freeze(t, reg, fenced(files), level)
+				c := open(t, reg, fenced(files))
+				l := newLock(t, c)
+				must(t, l.Lock(t.Context(), Shared, patient(time.Minute)))
+				if level == Reserved {
+					must(t, l.Lock(t.Context(), Reserved, patient(time.Minute)))
+				}
+				r := reg.record(t)
+				if database, epoch, ok := ParseFileName(r.File); !ok || database != "app.db" || epoch != r.Epoch || r.Takeover != nil {
+					t.Fatalf("the record names %q at epoch %d, with takeover %v", r.File, r.Epoch, r.Takeover)
+				}
+				if got := l.Current(); got.File != r.File || got.Register != r.ID || got.Register == "" {
+					t.Errorf("Current is %+v, and the record names %q of %q", got, r.File, r.ID)
+				}
+				time.Sleep(time.Second)
+				if diff := cmp.Diff([]string{r.File}, files.names()); diff != "" {
+					t.Errorf("files (-want +got):\n%s", diff)
+				}
+				if r := reg.record(t); r.Removing != nil || len(r.Old) > 0 {
+					t.Errorf("all is removed, and the record says that it is not: %v %v", r.Removing, r.Old)
+				}
+			})
+		})
+	}
+}
+
+func TestExpiredReaderNeedsNoCopy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg, files := &cell{}, newShelf()
+		freeze(t, reg, fenced(files), Shared)
+		c := open(t, reg, fenced(files))
+		transact(t, newLock(t, c), time.Minute)
+		if n := files.copies(); n != 0 {
+			t.Errorf("%d copies", n)
+		}
+	})
+}
+
+func TestCleanHandOverNeedsNoCopy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg, files := &cell{}, newShelf()
+		a, b := open(t, reg, fenced(files)), open(t, reg, fenced(files))
+		for range 5 {
+			transact(t, newLock(t, a), time.Minute)
+			transact(t, newLock(t, b), time.Minute)
+		}
+		must(t, a.Close(t.Context()))
+		transact(t, newLock(t, b), time.Minute)
+		if n, r := files.copies(), reg.record(t); n != 0 || r.File != "" {
+			t.Errorf("%d copies, and the database is in %q", n, r.File)
+		}
+	})
+}
+
+func TestNobodyIsLetInBeforeTheCopyIsMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg, files := &cell{}, newShelf()
+		files.slow = time.Minute
+		freeze(t, reg, fenced(files), Exclusive)
+		a, b := open(t, reg, fenced(files)), open(t, reg, fenced(files))
+		for name, c := range map[string]*Coordinator{"the one that copies": a, "another one": b} {
+			err := newLock(t, c).Lock(t.Context(), Shared, patient(20*time.Second))
+			var held *HeldError
+			if !errors.As(err, &held) || held.Takeover == nil {
+				t.Errorf("%s: %v, want a HeldError with what is under way", name, err)
+			}
+		}
+		r := reg.record(t)
+		if r.Takeover == nil || r.Takeover.Copied != 50 || r.Takeover.Total != 100 {
+			t.Errorf("the record says %+v of the takeover", r.Takeover)
+		}
+		_, where := enter(t, b, time.Hour)
+		if n := files.copies(); n != 1 || where.File == "" {
+			t.Errorf("%d copies; the database is in %q", n, where.File)
+		}
+	})
+}
+
+func TestTakeoverWaitsForReaders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg, files := &cell{}, newShelf()
+		a, b := open(t, reg, fenced(files)), open(t, reg, fenced(files))
+		remote, _ := enter(t, a, time.Minute)
+		freeze(t, reg, fenced(files), Reserved)
+		local, _ := enter(t, b, time.Minute)
+
+		climb := newLock(t, b)
+		must(t, climb.Lock(t.Context(), Shared, patient(time.Minute)))
+		err := climb.Lock(t.Context(), Reserved, patient(30*time.Second))
+		if !errors.Is(err, ErrHeld) {
+			t.Fatalf("RESERVED beside readers of a file that must be copied: %v", err)
+		}
+		climb.Unlock(None)
+		if n := files.copies(); n != 0 {
+			t.Fatalf("%d copies while there are readers", n)
+		}
+		must(t, local.Check())
+		must(t, remote.Check())
+		must(t, local.Unlock(None))
+		must(t, remote.Unlock(None))
+		transact(t, climb, time.Minute)
+		if n := files.copies(); n != 1 {
+			t.Errorf("%d copies after the readers left", n)
+		}
+	})
+}
+
+func TestFailedCopyLeavesEverythingAsItWas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg, files := &cell{}, newShelf()
+		files.fault = func(n int, _ string) error {
+			if n <= 2 {
+				return syscall.ENOSPC
+			}
+			return nil
+		}
+		freeze(t, reg, fenced(files), Exclusive)
+		c := open(t, reg, fenced(files))
+		l := newLock(t, c)
+		if err := l.Lock(t.Context(), Shared, patient(time.Minute)); !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("lock: %v, want no space", err)
+		}
+		time.Sleep(time.Second)
+		if r := reg.record(t); r.File != "" || r.Takeover == nil || len(r.Entries) != 0 {
+			t.Errorf("after a failed copy the record is %+v", r)
+		}
+		for files.copies() < 3 {
+			l.Lock(t.Context(), Shared, patient(time.Minute))
+		}
+		must(t, l.Check())
+		time.Sleep(time.Second)
+		if diff := cmp.Diff([]string{l.Current().File}, files.names()); diff != "" {
+			t.Errorf("files (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestSpoiltCopyIsMadeAnewUnderAnotherName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg, files := &cell{}, newShelf()
+		files.fault = func(n int, _ string) error {
+			if n <= 3 {
+				return ErrMoved
+			}
+			return nil
+		}
+		freeze(t, reg, fenced(files), Exclusive)
+		enter(t, open(t, reg, fenced(files)), time.Minute)
+		names := slices.Clone(files.copied)
+		slices.Sort(names)
+		if len(slices.Compact(names)) != 4 {
+			t.Errorf("copies by the names %q", files.copied)
+		}
+	})
+}
+
+func TestDeadCopierIsTakenOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg, files := &cell{}, newShelf()
+		freeze(t, reg, fenced(files), Exclusive)
+
+		files.slow = 25 * time.Second
+		silent := &mute{cell: reg}
+		dead := open(t, silent, fenced(files))
+		newLock(t, dead).Lock(t.Context(), Shared, patient(20*time.Second))
+		silent.off.Lock()
+		silent.silent = true
+		silent.off.Unlock()
+		if files.copies() != 1 {
+			t.Fatalf("%d copies under way", files.copies())
+		}
+
+		c := open(t, reg, fenced(files))
+		_, where := enter(t, c, time.Hour)
+		if where.File != files.copied[1] {
+			t.Errorf("the database is in %q, of %q", where.File, files.copied)
+		}
+		time.Sleep(time.Minute)
+		if r := reg.record(t); r.File != where.File || len(r.Old) != 0 {
+			t.Errorf("the record names %q, and %q as old", r.File, r.Old)
+		}
+	})
+}
+
+func TestVerify(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg, files := &cell{}, newShelf()
+		c := open(t, reg, fenced(files))
+		l := newLock(t, c)
+		must(t, l.Verify())
+		must(t, l.Lock(t.Context(), Shared, nil))
+		must(t, l.Lock(t.Context(), Exclusive, nil))
+		before := reg.operations()
+		must(t, l.Verify())
+		if n := reg.operations() - before; n != 1 {
+			t.Errorf("%d register operations for one verification", n)
+		}
+		reg.setFault(func(op string) (error, error) { return ErrUnreachable, nil })
+		go func() {
+			time.Sleep(3 * time.Second)
+			reg.setFault(nil)
+		}()
+		must(t, l.Verify())
+		reg.setFault(func(op string) (error, error) { return ErrUnreachable, nil })
+		began := time.Now()
+		if err := l.Verify(); !errors.Is(err, ErrLost) || time.Since(began) > 10*time.Second {
+			t.Errorf("without a register: %v after %v, want ErrLost by the deadline", err, time.Since(began))
+		}
+	})
+}
+
+func TestVerifyFindsTheEviction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg, files := &cell{}, newShelf()
+		c := open(t, reg, fenced(files))
+		l := newLock(t, c)
+		must(t, l.Lock(t.Context(), Shared, nil))
+		must(t, l.Lock(t.Context(), Exclusive, nil))
+		r := reg.record(t)
+		next, _ := r.Step(Request{Holder: Self(), Level: Exclusive, TTL: time.Second, Expired: []string{r.Entries[0].Holder.ID},
+			Fence: &Fencing{Database: "app.db", Nonce: "00000000"}})
+		value, err := next.Encode()
+		must(t, err)
+		if _, err := reg.CompareAndSwap(t.Context(), reg.version(), value); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Verify(); !errors.Is(err, ErrLost) {
+			t.Errorf("Verify: %v, want ErrLost", err)
+		}
+		if err := l.Check(); !errors.Is(err, ErrLost) {
+			t.Errorf("Check afterwards: %v, want ErrLost", err)
+		}
+	})
+}
+
+func TestDoubtIsNeverReleasedAsClean(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg, files := &cell{}, newShelf()
+		c := open(t, reg, fenced(files))
+		l := newLock(t, c)
+		must(t, l.Lock(t.Context(), Shared, nil))
+		must(t, l.Lock(t.Context(), Exclusive, nil))
+		if err := l.Doubt(syscall.EIO); !errors.Is(err, ErrLost) || !errors.Is(l.Check(), ErrLost) {
+			t.Errorf("after doubt: %v, Check %v", err, l.Check())
+		}
+		l.Close()
+		_, where := enter(t, c, time.Second)
+		if where.File == "" || files.copies() != 1 {
+			t.Errorf("the same process goes on in %q after %d copies", where.File, files.copies())
+		}
+	})
+}
+
+func TestCloseEndsACopy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg, files := &cell{}, newShelf()
+		files.slow = time.Hour
+		freeze(t, reg, fenced(files), Exclusive)
+		c := open(t, reg, fenced(files))
+		newLock(t, c).Lock(t.Context(), Shared, patient(20*time.Second))
+		began := time.Now()
+		must(t, c.Close(t.Context()))
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("Close took %v", took)
+		}
+		if r := reg.record(t); r.Takeover == nil || r.Takeover.By != "" || len(r.Entries) != 0 || len(r.Old) != 1 {
+			t.Errorf("it left the record %+v", r)
+		}
+	})
+}
+
+func TestFenceIsAgreedOn(t *testing.T) {
+	for _, test := range []struct {
+		name          string
+		first, second Options
+	}{
+		{"on, off", fenced(newShelf()), Options{Log: quiet}},
+		{"off, on", Options{Log: quiet}, fenced(newShelf())},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				reg := &cell{}
+				enter(t, open(t, reg, test.first), time.Second)
+				c := open(t, reg, test.second)
+				if err := newLock(t, c).Lock(t.Context(), Shared, patient(time.Second)); !errors.Is(err, ErrRecord) {
+					t.Errorf("lock: %v, want ErrRecord", err)
+				}
+			})
+		})
+	}
+}
+
+type otherName struct{ *shelf }
+
+func (otherName) Name() string { return "other.db" }
+
+func TestRegisterOfAnotherDatabaseIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg := &cell{}
+		c := open(t, reg, fenced(newShelf()))
+		transact(t, newLock(t, c), time.Second)
+		must(t, c.Close(t.Context()))
+		opts := fenced(nil)
+		opts.Storage = otherName{newShelf()}
+		if err := newLock(t, open(t, reg, opts)).Lock(t.Context(), Shared, patient(time.Second)); !errors.Is(err, ErrRecord) {
+			t.Errorf("lock: %v, want ErrRecord", err)
+		}
+	})
+}
+
+func TestSettle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg, files := &cell{}, newShelf()
+		freeze(t, reg, fenced(files), Exclusive)
+		c := open(t, reg, fenced(files))
+		l, where := enter(t, c, time.Minute)
+		files.append(where.File, 7)
+		must(t, l.Unlock(None))
+		time.Sleep(time.Second)
+
+		files.fault = func(n int, to string) error {
+			if n == 2 {
+				return syscall.ENOSPC
+			}
+			return nil
+		}
+		if err := c.Settle(t.Context(), false); !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("settle on a full disk: %v", err)
+		}
+		if r := reg.record(t); r.File != where.File || r.Takeover != nil {
+			t.Errorf("after it, the record names %q, takeover %v", r.File, r.Takeover)
+		}
+		must(t, c.Settle(t.Context(), false))
+		_, now := enter(t, c, time.Second)
+		time.Sleep(time.Second)
+		if now.File != "" || !cmp.Equal(files.files, map[string][]int{"app.db": {7}}) {
+			t.Errorf("settled in %q, of %v", now.File, files.files)
+		}
+	})
+}
+
+func TestSettleRefusesWhileTheNameMayBeRemoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg, files := &cell{}, newShelf()
+		freeze(t, reg, fenced(files), Exclusive)
+		c := open(t, reg, fenced(files))
+		l, where := enter(t, c, time.Minute)
+		must(t, l.Unlock(None))
+		must(t, c.Close(t.Context()))
+		r := reg.record(t)
+		other := Self()
+		r.Removing, r.File = &other, where.File
+		value, _ := r.Encode()
+		if _, err := reg.CompareAndSwap(t.Context(), reg.version(), value); err != nil {
+			t.Fatal(err)
+		}
+		c = open(t, reg, fenced(files))
+		if err := c.Settle(t.Context(), false); err == nil {
+			t.Error("settled although the plain name may be removed late")
+		}
+		must(t, c.Settle(t.Context(), true))
+		if r := reg.record(t); r.File != "" || r.Removing != nil {
+			t.Errorf("settled by force, the record names %q, and %v is at work on the plain name", r.File, r.Removing)
+		}
+	})
+}
+
+func TestAdopt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg, files := &cell{}, newShelf()
+		files.files["app.db@7-0123abcd"] = []int{1, 2}
+		c := open(t, reg, fenced(files))
+		where, err := c.Adopt(t.Context(), "app.db@7-0123abcd", 9)
+		must(t, err)
+		_, now := enter(t, c, time.Second)
+		if _, epoch, _ := ParseFileName(now.File); epoch <= 9 || now.Register != where.Register {
+			t.Errorf("adopted as %+v, and it is %+v now", where, now)
+		}
+		if diff := cmp.Diff([]int{1, 2}, files.files[now.File]); diff != "" {
+			t.Errorf("content (-want +got):\n%s", diff)
+		}
+		var held *HeldError
+		if _, err := open(t, reg, fenced(files)).Adopt(t.Context(), "", 0); !errors.As(err, &held) {
+			t.Errorf("adopt what somebody has open: %v, want a HeldError", err)
+		}
+	})
+}
+
+func TestAdoptWaitsForTheDead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg, files := &cell{}, newShelf()
+		freeze(t, reg, fenced(files), Exclusive)
+		if _, err := open(t, reg, fenced(files)).Adopt(t.Context(), "", 0); err != nil {
+			t.Error(err)
+		}
+	})
+}
