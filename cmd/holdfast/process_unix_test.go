@@ -150,7 +150,7 @@ func TestClosedPipe(t *testing.T) {
 		t.Errorf("exit code %d and %q, want %d and nothing", code, told.String(), failed)
 	}
 	status := runCommand(t, "", "status", db)
-	if !strings.Contains(status.out, "holders none") {
+	if !strings.Contains(status.out, "holders  none") {
 		t.Errorf("it is still held:\n%s", status.out)
 	}
 	if got := runCommand(t, "", "shell", db, "SELECT * FROM t"); got.out != "1\n" {
@@ -248,7 +248,7 @@ func TestTerminated(t *testing.T) {
 	if code := exitCode(t, cmd); code != failed {
 		t.Errorf("exit code %d, want %d", code, failed)
 	}
-	if status := runCommand(t, "", "status", db); !strings.Contains(status.out, "holders none") {
+	if status := runCommand(t, "", "status", db); !strings.Contains(status.out, "holders  none") {
 		t.Errorf("it is still held:\n%s", status.out)
 	}
 }

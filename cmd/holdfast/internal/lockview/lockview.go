@@ -19,13 +19,22 @@ import (
 func Write(w io.Writer, s locking.Status) error {
 	var b strings.Builder
 	line := func(name, format string, args ...any) {
-		fmt.Fprintf(&b, "%-7s "+format+"\n", append([]any{name}, args...)...)
+		fmt.Fprintf(&b, "%-8s "+format+"\n", append([]any{name}, args...)...)
 	}
 	line("grade", "%s: %s", s.Grade, s.Grade.Promise())
 	line("lock", "%s", s.Lock)
 	line("file", "%s", file(s))
 	if s.Epoch > 0 {
 		line("epoch", "%d", s.Epoch)
+	}
+	if s.Takeover != nil {
+		line("takeover", "%s", takeover(s))
+	}
+	if len(s.Old) > 0 {
+		line("old", "%s", strings.Join(s.Old, ", "))
+	}
+	if s.Removing != nil {
+		line("removing", "the plain name, which %v set out to remove and has not said that it did", s.Removing)
 	}
 	for _, note := range s.Notes {
 		line("note", "%s", note)
@@ -45,6 +54,51 @@ func file(s locking.Status) string {
 	}
 	return s.File
 }
+
+// takeover tells how far it is: from whom, to which copy, and by whom.
+func takeover(s locking.Status) string {
+	t := s.Takeover
+	text := fmt.Sprintf("from %v; ", t.From)
+	switch {
+	case t.By == "":
+		return text + "whoever uses the database next copies it first"
+	case t.By == t.From.ID:
+		text = "" // nobody expired: it is brought back to its plain name
+	}
+	text += "copying to " + t.To
+	if t.Total > 0 {
+		text += ", " + Progress(t.Copied, t.Total)
+	}
+	for _, e := range s.Holders {
+		if e.Holder.ID == t.By {
+			text += fmt.Sprintf(", by %v", e.Holder)
+		}
+	}
+	return text
+}
+
+// Progress tells how many of how many bytes are done.
+func Progress(done, total int64) string {
+	if total <= 0 {
+		return Bytes(done)
+	}
+	return fmt.Sprintf("%s of %s (%d%%)", Bytes(done), Bytes(total), int(100*(float64(done)/float64(total))))
+}
+
+// Bytes tells a size to people.
+func Bytes(n int64) string {
+	size, unit := float64(n), 0
+	for size >= 999.5 && unit < len(units)-1 {
+		size /= 1000
+		unit++
+	}
+	if unit == 0 || size >= 99.95 {
+		return fmt.Sprintf("%.0f %s", size, units[unit])
+	}
+	return fmt.Sprintf("%.1f %s", size, units[unit])
+}
+
+var units = []string{"B", "kB", "MB", "GB", "TB"}
 
 // entries is the table of who holds and who waits.
 func entries(s locking.Status) string {
@@ -102,27 +156,43 @@ func Round(d time.Duration) time.Duration {
 
 // object is a status as a program reads it. Durations are in milliseconds.
 type object struct {
-	Grade   locking.Grade `json:"grade"`
-	Promise string        `json:"promise"`
-	Lock    string        `json:"lock"`
-	File    string        `json:"file"`
-	Epoch   locking.Epoch `json:"epoch"`
-	Holders []entry       `json:"holders"`
-	Waiters []entry       `json:"waiters"`
-	Notes   []string      `json:"notes"`
+	Grade    locking.Grade `json:"grade"`
+	Promise  string        `json:"promise"`
+	Lock     string        `json:"lock"`
+	File     string        `json:"file"`
+	Epoch    locking.Epoch `json:"epoch"`
+	Holders  []entry       `json:"holders"`
+	Waiters  []entry       `json:"waiters"`
+	Takeover *moving       `json:"takeover"`
+	Old      []string      `json:"old"`
+	Removing *process      `json:"removing"`
+	Notes    []string      `json:"notes"`
+}
+
+type process struct {
+	Host    string `json:"host"`
+	PID     int    `json:"pid"`
+	Pod     string `json:"pod"`
+	Program string `json:"program"`
+	ID      string `json:"id"`
 }
 
 type entry struct {
-	Level   locking.Level `json:"level"`
-	Host    string        `json:"host"`
-	PID     int           `json:"pid"`
-	Pod     string        `json:"pod"`
-	Program string        `json:"program"`
-	ID      string        `json:"id"`
-	Age     int64         `json:"age_ms"`
-	TTL     int64         `json:"ttl_ms"`
-	Expires int64         `json:"expires_in_ms"`
-	Dead    bool          `json:"dead"`
+	Level locking.Level `json:"level"`
+	process
+	Age     int64 `json:"age_ms"`
+	TTL     int64 `json:"ttl_ms"`
+	Expires int64 `json:"expires_in_ms"`
+	Dead    bool  `json:"dead"`
+}
+
+type moving struct {
+	From   process   `json:"from"`
+	Since  time.Time `json:"since"`
+	By     string    `json:"by"` // ID of a holder; "" if nobody copies
+	To     string    `json:"to"`
+	Copied int64     `json:"copied"`
+	Total  int64     `json:"total"`
 }
 
 // WriteJSON writes a status as one JSON object, in which no field is ever left
@@ -135,7 +205,15 @@ func WriteJSONLine(w io.Writer, s locking.Status) error { return writeJSON(w, s,
 func writeJSON(w io.Writer, s locking.Status, indent string) error {
 	o := object{
 		Grade: s.Grade, Promise: s.Grade.Promise(), Lock: s.Lock, File: s.File, Epoch: s.Epoch,
-		Holders: objects(s.Holders), Waiters: objects(s.Waiters), Notes: append([]string{}, s.Notes...),
+		Holders: objects(s.Holders), Waiters: objects(s.Waiters),
+		Old: append([]string{}, s.Old...), Notes: append([]string{}, s.Notes...),
+	}
+	if t := s.Takeover; t != nil {
+		o.Takeover = &moving{From: processOf(t.From), Since: t.Since, By: t.By, To: t.To, Copied: t.Copied, Total: t.Total}
+	}
+	if s.Removing != nil {
+		p := processOf(*s.Removing)
+		o.Removing = &p
 	}
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
@@ -147,11 +225,15 @@ func objects(entries []locking.StatusEntry) []entry {
 	all := make([]entry, 0, len(entries))
 	for _, e := range entries {
 		all = append(all, entry{
-			Level: e.Level, Host: e.Holder.Host, PID: e.Holder.PID, Pod: e.Holder.Pod, Program: e.Holder.Program, ID: e.Holder.ID,
+			Level: e.Level, process: processOf(e.Holder),
 			Age: e.Age.Milliseconds(), TTL: e.TTL.Milliseconds(), Expires: e.Expires.Milliseconds(), Dead: e.Dead,
 		})
 	}
 	return all
+}
+
+func processOf(h locking.Holder) process {
+	return process{Host: h.Host, PID: h.PID, Pod: h.Pod, Program: h.Program, ID: h.ID}
 }
 
 // Line is a status in one line without what changes by itself, so that two are
@@ -163,6 +245,13 @@ func Line(s locking.Status) string {
 	}
 	if s.File != "" {
 		parts = append(parts, "file "+s.File)
+	}
+	if t := s.Takeover; t != nil {
+		part := fmt.Sprintf("takeover from %v", t.From)
+		if t.To != "" {
+			part += " to " + t.To
+		}
+		parts = append(parts, part)
 	}
 	for _, e := range s.Holders {
 		part := fmt.Sprintf("%v held by %v", e.Level, e.Holder)
