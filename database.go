@@ -72,7 +72,7 @@ func (w *world) unregister() {
 
 // openLock is the [vfs.Opener]: the one place where the lock of a database is
 // chosen, whether it is opened by a pool, by ATTACH or by go-sqlite3 itself.
-func (w *world) openLock(ctx context.Context, path string, values url.Values) (locking.Locker, error) {
+func (w *world) openLock(ctx context.Context, path string, values url.Values, storage locking.Storage) (locking.Locker, error) {
 	if err := checkParams(values); err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func (w *world) openLock(ctx context.Context, path string, values url.Values) (l
 	if choice, err = choice.resolve(path); err != nil {
 		return nil, err
 	}
-	locker, err := choice.open(ctx, path)
+	locker, err := choice.open(ctx, path, storage)
 	if err != nil {
 		return nil, err
 	}

@@ -190,8 +190,8 @@ func (c choice) resolve(path string) (choice, error) {
 	return choice{lock: flockScheme + ":"}, nil
 }
 
-// open opens the lock.
-func (c choice) open(ctx context.Context, path string) (locking.Locker, error) {
+// open opens the lock of a database that lies in a storage.
+func (c choice) open(ctx context.Context, path string, storage locking.Storage) (locking.Locker, error) {
 	u, err := url.Parse(c.lock)
 	if err != nil {
 		return nil, err
@@ -200,7 +200,9 @@ func (c choice) open(ctx context.Context, path string) (locking.Locker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return backend(ctx, u, path, c.opts)
+	opts := c.opts
+	opts.Storage = storage
+	return backend(ctx, u, path, opts)
 }
 
 // String tells the choice to people.

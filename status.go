@@ -48,7 +48,7 @@ func statusOf(ctx context.Context, name string) (status locking.Status, err erro
 	if err != nil {
 		return status, err
 	}
-	locker, err := choice.open(ctx, path)
+	locker, err := choice.open(ctx, path, nil)
 	if err != nil {
 		return status, err
 	}

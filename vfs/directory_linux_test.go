@@ -11,7 +11,7 @@ import (
 	"github.com/holdfastdb/holdfast/locking"
 )
 
-func kernelLocks(_ context.Context, path string, _ url.Values) (locking.Locker, error) {
+func kernelLocks(_ context.Context, path string, _ url.Values, _ locking.Storage) (locking.Locker, error) {
 	return flock.New(path)
 }
 

@@ -15,13 +15,13 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-func flocks(_ context.Context, path string, _ url.Values) (locking.Locker, error) {
+func flocks(_ context.Context, path string, _ url.Values, _ locking.Storage) (locking.Locker, error) {
 	return flock.New(path)
 }
 
 // A database in memory is no business of ours: no lock is opened for it.
 func TestDatabaseInMemoryTakesNoLock(t *testing.T) {
-	name := register(t, nil, func(_ context.Context, path string, _ url.Values) (locking.Locker, error) {
+	name := register(t, nil, func(_ context.Context, path string, _ url.Values, _ locking.Storage) (locking.Locker, error) {
 		t.Errorf("locks were opened for %q", path)
 		return nil, errors.New("never")
 	})
@@ -56,7 +56,7 @@ func TestWaitInABubble(t *testing.T) {
 	path := filepath.Join(scratch(t), "app.db")
 	synctest.Test(t, func(t *testing.T) {
 		reg := memory.New()
-		open := func(context.Context, string, url.Values) (locking.Locker, error) {
+		open := func(context.Context, string, url.Values, locking.Storage) (locking.Locker, error) {
 			return locking.NewCoordinator(reg, locking.Options{})
 		}
 		one := connect(t, register(t, nil, open), path, "")

@@ -155,7 +155,7 @@ func (d *database) begin(ctx context.Context, flags sqlitevfs.OpenFlag) (writes 
 	if err != nil {
 		return false, err
 	}
-	if d.locker, err = d.vfs.open(ctx, d.path, d.params); err != nil {
+	if d.locker, err = d.vfs.open(ctx, d.path, d.params, nil); err != nil {
 		return false, err
 	}
 	if d.leased = leased(d.locker.Grade()); d.leased {

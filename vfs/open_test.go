@@ -25,7 +25,7 @@ func TestWhatCannotBeOpened(t *testing.T) {
 			path := setup(dir)
 			before := tree(t, dir)
 			locks := 0
-			name := register(t, nil, func(context.Context, string, url.Values) (locking.Locker, error) {
+			name := register(t, nil, func(context.Context, string, url.Values, locking.Storage) (locking.Locker, error) {
 				locks++
 				return newArbiter().process("p"), nil
 			})
@@ -147,7 +147,7 @@ func TestSpellings(t *testing.T) {
 	}
 	a := newArbiter()
 	var opened []string
-	name := register(t, nil, func(_ context.Context, path string, _ url.Values) (locking.Locker, error) {
+	name := register(t, nil, func(_ context.Context, path string, _ url.Values, _ locking.Storage) (locking.Locker, error) {
 		opened = append(opened, path)
 		return a.process("p"), nil
 	})
@@ -201,7 +201,7 @@ func TestLockOptionsMustAgree(t *testing.T) {
 	path := filepath.Join(scratch(t), "app.db")
 	var got url.Values
 	p := newArbiter().process("p")
-	name := register(t, nil, func(_ context.Context, _ string, params url.Values) (locking.Locker, error) {
+	name := register(t, nil, func(_ context.Context, _ string, params url.Values, _ locking.Storage) (locking.Locker, error) {
 		got = params
 		return p, nil
 	})
@@ -222,7 +222,7 @@ func TestLocksAreOpenedAndClosedOnce(t *testing.T) {
 	path := filepath.Join(scratch(t), "app.db")
 	p := newArbiter().process("p")
 	fail := errors.New("no locks today")
-	name := register(t, nil, func(context.Context, string, url.Values) (locking.Locker, error) {
+	name := register(t, nil, func(context.Context, string, url.Values, locking.Storage) (locking.Locker, error) {
 		if fail != nil {
 			return nil, fail
 		}

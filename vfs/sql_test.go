@@ -33,7 +33,7 @@ var places = []struct {
 // perFile gives each database locks of its own.
 func perFile(grade locking.Grade) Opener {
 	locks := make(map[string]*arbiter)
-	return func(_ context.Context, path string, _ url.Values) (locking.Locker, error) {
+	return func(_ context.Context, path string, _ url.Values, _ locking.Storage) (locking.Locker, error) {
 		if locks[path] == nil {
 			locks[path] = newArbiter()
 		}

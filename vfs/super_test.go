@@ -38,7 +38,7 @@ func loseOneOf(t *testing.T, loser string, loseAt int) bool {
 	locks := map[string]*arbiter{"a.db": newArbiter(), "b.db": newArbiter(), "c.db": newArbiter()}
 	mine := make(map[string]*process)
 	opener := func(name string, keep map[string]*process) Opener {
-		return func(_ context.Context, path string, _ url.Values) (locking.Locker, error) {
+		return func(_ context.Context, path string, _ url.Values, _ locking.Storage) (locking.Locker, error) {
 			p := locks[filepath.Base(path)].process(name)
 			if keep != nil {
 				keep[filepath.Base(path)] = p

@@ -20,8 +20,9 @@ import (
 // An Opener opens the locks of one database. The path is absolute and free of
 // symbolic links, and params are the parameters of its URI. A [VFS] calls it once
 // for all connections of the process, before it creates a database that is not
-// there yet. It should return soon after ctx ends.
-type Opener func(ctx context.Context, path string, params url.Values) (locking.Locker, error)
+// there yet. It should return soon after ctx ends. The storage is where the database
+// lies: a lease that is given it keeps to the fence.
+type Opener func(ctx context.Context, path string, params url.Values, storage locking.Storage) (locking.Locker, error)
 
 // A VFS opens databases for SQLite. Register it with go-sqlite3's vfs.Register.
 // It is safe for concurrent use.

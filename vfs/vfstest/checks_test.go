@@ -46,7 +46,7 @@ func TestStockVFS(t *testing.T) {
 }
 
 func TestFlock(t *testing.T) {
-	open := func(_ context.Context, path string, _ url.Values) (locking.Locker, error) { return flock.New(path) }
+	open := func(_ context.Context, path string, _ url.Values, _ locking.Storage) (locking.Locker, error) { return flock.New(path) }
 	vfstest.Run(t, func(t testing.TB) vfstest.Subject { return subject(t, vfs.New(nil, open), vfs.New(nil, open)) })
 }
 
@@ -54,7 +54,7 @@ func TestFlock(t *testing.T) {
 func TestLease(t *testing.T) {
 	vfstest.Run(t, func(t testing.TB) vfstest.Subject {
 		registers := make(map[string]*memory.Register)
-		open := func(_ context.Context, path string, _ url.Values) (locking.Locker, error) {
+		open := func(_ context.Context, path string, _ url.Values, _ locking.Storage) (locking.Locker, error) {
 			if registers[path] == nil {
 				registers[path] = memory.New()
 			}
