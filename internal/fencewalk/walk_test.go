@@ -1,0 +1,211 @@
+package fencewalk
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/holdfastdb/holdfast/internal/fence"
+	"github.com/holdfastdb/holdfast/locking"
+)
+
+// A walk goes through all states of a scenario, those that few moves lead to first.
+type walk struct {
+	scenario
+	steps map[stepKey]stepResult
+	order []fence.Step
+	alone map[state]bool // states from which somebody is known to go on
+	moves int
+}
+
+// A counterexample is the shortest way to a broken promise.
+type counterexample struct {
+	broken *broken
+	trace  []string
+}
+
+// first is the state in which a holder has just been let in, and opens the database.
+func (w *walk) first() state {
+	var s state
+	s.dir[plain].db = s.create(inode{kind: aDB})
+	w.swap(&s, 0, request{level: locking.Exclusive, nonce: 1})
+	s.marker = 1
+	s.seats[0].pc = opening
+	return w.canonical(&s)
+}
+
+// successors visits every state that follows from s, as it is.
+func (w *walk) successors(s *state, emit emitter) {
+	w.land(s, emit)
+	for i := range w.holders {
+		w.program(s, i, emit)
+	}
+	if w.deletes && s.deleted == 0 {
+		n := *s
+		n.setRegister(w, register{})
+		n.deleted = 1
+		emit(&n, ghost-1, "somebody deletes the register", 0)
+	}
+}
+
+// run goes through all states. It returns how many there are, and a counterexample
+// if a promise is broken in one.
+func (w *walk) run() (int, *counterexample) {
+	w.steps, w.alone = make(map[stepKey]stepResult), make(map[state]bool)
+	first := w.first()
+	var came visited
+	came.add(hash(&first), 0)
+	now := []state{first}
+	for len(now) > 0 {
+		var next []state
+		for k := range now {
+			var bad *broken
+			from := hash(&now[k])
+			var at state
+			w.successors(&now[k], func(raw *state, _ int, _ string, _ uint8) {
+				w.moves++
+				n := w.canonical(raw)
+				if bad != nil || !came.add(hash(&n), from) {
+					return
+				}
+				if bad = n.check(); bad == nil {
+					bad = w.goOn(&n)
+				}
+				if bad != nil {
+					at = n
+					return
+				}
+				next = append(next, n)
+			})
+			if bad != nil {
+				return came.n, &counterexample{bad, w.trace(first, &at, &came)}
+			}
+		}
+		now = next
+	}
+	return came.n, nil
+}
+
+// trace walks the way to a state again, and tells it. Seats and names keep what
+// they are called.
+func (w *walk) trace(first state, to *state, came *visited) (lines []string) {
+	var way []uint64
+	for h := hash(to); h != hash(&first); h = came.parent(h) {
+		way = append(way, h)
+	}
+	slices.Reverse(way)
+	at := first
+	for _, h := range way {
+		next, found := at, false
+		w.successors(&at, func(n *state, i int, text string, v uint8) {
+			if c := w.canonical(n); !found && hash(&c) == h {
+				next, found = *n, true
+				lines = append(lines, fmt.Sprintf("%2d. %s %s", len(lines)+1, seatString(i), told(text, v)))
+			}
+		})
+		w.forget(&next)
+		next.renumberInodes()
+		at = next
+	}
+	return lines
+}
+
+func seatString(i int) string {
+	if i+1 == ghost {
+		return "-"
+	}
+	return string('A' + rune(i))
+}
+
+func told(text string, v uint8) string {
+	text = strings.ReplaceAll(text, "%h", historyString(v))
+	return strings.ReplaceAll(text, "%n", nameString(v))
+}
+
+func historyString(h uint8) string {
+	if h == garbage {
+		return "garbage"
+	}
+	s := ""
+	for ; h > 0; h >>= 2 {
+		s = string('0'+rune(h&3)) + s
+	}
+	return "[" + s + "]"
+}
+
+func nameString(n uint8) string {
+	if n == plain {
+		return database
+	}
+	return fmt.Sprintf("%s@%d", database, n)
+}
+
+// visited is a set of states by 64 bits of hash, with the one that each was first
+// reached from. That two of 50 million states share a hash has a chance of 1 in
+// 15,000; then a state would not be looked at.
+type visited struct {
+	key, from []uint64
+	n         int
+}
+
+// add reports whether h is new.
+func (v *visited) add(h, from uint64) bool {
+	if v.n*4 >= len(v.key)*3 {
+		v.grow()
+	}
+	mask := uint64(len(v.key) - 1)
+	for i := h & mask; ; i = (i + 1) & mask {
+		switch v.key[i] {
+		case h:
+			return false
+		case 0:
+			v.key[i], v.from[i] = h, from
+			v.n++
+			return true
+		}
+	}
+}
+
+func (v *visited) grow() {
+	old := *v
+	size := max(1<<14, 2*len(v.key))
+	*v = visited{key: make([]uint64, size), from: make([]uint64, size)}
+	for i, k := range old.key {
+		if k != 0 {
+			v.add(k, old.from[i])
+		}
+	}
+}
+
+func (v *visited) parent(h uint64) uint64 {
+	mask := uint64(len(v.key) - 1)
+	for i := h & mask; ; i = (i + 1) & mask {
+		if v.key[i] == h {
+			return v.from[i]
+		}
+	}
+}
+
+// hash mixes all bytes of a state.
+func hash(s *state) uint64 {
+	const m = 0x9E3779B97F4A7C15
+	h := uint64(0x243F6A8885A308D3)
+	for _, b := range unsafe.Slice((*[8]byte)(unsafe.Pointer(s)), unsafe.Sizeof(*s)/8) {
+		h = (h ^ *(*uint64)(unsafe.Pointer(&b))) * m
+		h ^= h >> 29
+	}
+	for _, b := range (*[unsafe.Sizeof(*s)]byte)(unsafe.Pointer(s))[unsafe.Sizeof(*s)&^7:] {
+		h = (h ^ uint64(b)) * m
+		h ^= h >> 31
+	}
+	h *= 0xBF58476D1CE4E5B9
+	return max(1, h^h>>32)
+}
+
+func (w *walk) log(t *testing.T, states int, start time.Time) {
+	t.Helper()
+	t.Logf("%s: %d states, %d moves in %v", w.name, states, w.moves, time.Since(start).Round(time.Millisecond))
+}
