@@ -22,13 +22,10 @@ func (r *Register) collect(prev, next state) {
 // swap that called it: the register may have been removed and begun anew.
 func (r *Register) sweep() {
 	l, err := r.list()
-	if err != nil {
+	if err != nil || l.check() != nil {
 		return
 	}
-	present, err := l.present()
-	if err != nil {
-		return
-	}
+	present := l.state()
 	for _, v := range l.values {
 		if v.number <= present.number && v != present {
 			_ = r.fs.Remove(r.path(v.value()))

@@ -86,7 +86,8 @@ func (r *Register) judgeCreate(ctx context.Context, scratch string, first state,
 	if errors.Is(cause, fs.ErrExist) {
 		return locking.ErrConflict
 	}
-	present, err := r.look(ctx)
+	l, err := r.look(ctx)
+	present := l.state()
 	switch {
 	case err == nil && present == first:
 		return nil

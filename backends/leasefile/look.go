@@ -26,32 +26,31 @@ func isUnsettled(err error) bool {
 	return ok || errors.Is(err, syscall.ESTALE)
 }
 
-// look returns the state of the register at some moment of the call; the zero
-// state if there is none.
-func (r *Register) look(ctx context.Context) (state, error) {
+// look returns what the directory held at some moment of the call: one token, or
+// nothing at all if there is no register.
+func (r *Register) look(ctx context.Context) (listing, error) {
 	var last error
 	for try := range tries {
 		if err := pause(ctx, try); err != nil {
-			return state{}, err
+			return listing{}, err
 		}
 		l, err := r.list()
 		if errors.Is(err, fs.ErrNotExist) {
 			err = r.checkAbsent()
 			if err == nil {
-				return state{}, nil
+				return listing{}, nil
 			}
 		} else if err == nil {
-			var present state
-			if present, err = l.present(); err == nil {
-				return present, nil
+			if err = l.check(); err == nil {
+				return l, nil
 			}
 		}
 		if !isUnsettled(err) {
-			return state{}, err
+			return listing{}, err
 		}
 		last = err
 	}
-	return state{}, last
+	return listing{}, last
 }
 
 // list lists the directory of the register.
@@ -86,13 +85,21 @@ func (r *Register) checkAbsent() error {
 	return nil
 }
 
-// present returns the state whose token is there. Exactly one is, unless the
-// listing raced with a rename, or somebody interfered.
-func (l listing) present() (state, error) {
+// check returns nil if there is exactly one token. There is, unless the listing
+// raced with a rename, or somebody interfered.
+func (l listing) check() error {
 	if len(l.tokens) == 1 {
-		return l.tokens[0], nil
+		return nil
 	}
-	return state{}, unsettled{l.damage()}
+	return unsettled{l.damage()}
+}
+
+// state returns the state whose token is there; the zero state if none is.
+func (l listing) state() state {
+	if len(l.tokens) == 0 {
+		return state{}
+	}
+	return l.tokens[0]
 }
 
 // damage says what is wrong with a directory that does not hold one token.

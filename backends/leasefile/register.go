@@ -1,12 +1,14 @@
 package leasefile
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +28,14 @@ type Register struct {
 	fs     afero.Fs
 	dir    string      // cleaned
 	probed atomic.Bool // the file system passed probe
+
+	latest atomic.Pointer[loaded] // what was read or written last; nil if nothing was
+}
+
+// A loaded value is that of a state, which never gets another one.
+type loaded struct {
+	state state
+	value []byte
 }
 
 // New returns the register in the directory dir of fsys, such as
@@ -39,8 +49,8 @@ func New(fsys afero.Fs, dir string) *Register {
 // leasefile:///data/app.db.lease.
 func (r *Register) String() string { return lockURL(r.dir) }
 
-// Read returns the present value and version, by one listing and one file. It
-// writes nothing. It returns [locking.ErrForeign] if dir is something else, and
+// Read returns the present value and version, by one listing, and one file if the
+// version is not the one that was read or written last. It writes nothing. It returns [locking.ErrForeign] if dir is something else, and
 // [locking.ErrRecord] if it is a register from which files were removed.
 // Cancelling ctx takes effect between two system calls.
 func (r *Register) Read(ctx context.Context) ([]byte, locking.Version, error) {
@@ -57,15 +67,20 @@ func (r *Register) read(ctx context.Context) ([]byte, state, error) {
 		if err := pause(ctx, try); err != nil {
 			return nil, state{}, err
 		}
-		present, err := r.look(ctx)
-		if err != nil || present == (state{}) {
-			return nil, present, err
+		l, err := r.look(ctx)
+		if err != nil || len(l.tokens) == 0 {
+			return nil, state{}, err
+		}
+		present := l.state()
+		if known := r.latest.Load(); known != nil && known.state == present && slices.Contains(l.values, present) {
+			return bytes.Clone(known.value), present, nil
 		}
 		if err := ended(ctx); err != nil {
 			return nil, state{}, err
 		}
 		value, err := r.load(present)
 		if err == nil {
+			r.latest.Store(&loaded{present, bytes.Clone(value)})
 			return value, present, nil
 		}
 		// Whoever swapped since the look also removed the value. That shows in many

@@ -1,6 +1,7 @@
 package leasefile
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ func (r *Register) CompareAndSwap(ctx context.Context, old locking.Version, valu
 	if err != nil {
 		return locking.Unused, fmt.Errorf("leasefile: swap %q: %w", r.dir, err)
 	}
+	r.latest.Store(&loaded{next, bytes.Clone(value)})
 	return next.version(), nil
 }
 
@@ -96,7 +98,8 @@ func (r *Register) checkPresent(ctx context.Context, prev state) error {
 // overtaken returns [locking.ErrConflict] if the register is not at prev, and
 // otherwise cause. Nothing may have been renamed.
 func (r *Register) overtaken(ctx context.Context, prev state, cause error) error {
-	present, err := r.look(ctx)
+	l, err := r.look(ctx)
+	present := l.state()
 	switch {
 	case err != nil:
 		return err
@@ -109,7 +112,8 @@ func (r *Register) overtaken(ctx context.Context, prev state, cause error) error
 // judge says what came of a rename of the token from prev to next that returned
 // an error. It returns nil if the rename took effect.
 func (r *Register) judge(ctx context.Context, prev, next state, cause error) error {
-	present, err := r.look(ctx)
+	l, err := r.look(ctx)
+	present := l.state()
 	switch {
 	case err != nil:
 		return inDoubt(cause, err)
