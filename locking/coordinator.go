@@ -49,6 +49,7 @@ type outcome struct {
 	held    *HeldError // who was in the way
 	futile  bool       // held itself waits, and came first, for us to go; or somebody else is to write first
 	err     error      // what went wrong with the register
+	failed  error      // why the database could not be copied
 }
 
 // NewCoordinator returns a Coordinator over reg. It does not touch the register

@@ -58,6 +58,13 @@ func (c *Coordinator) publish(out outcome) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.outcome = out
+	if out.failed != nil {
+		for p := range c.places {
+			if p.want != None && p.since <= out.attempt {
+				p.failed, p.want = out.failed, None // it is told before anybody tries again
+			}
+		}
+	}
 	c.broadcast()
 }
 

@@ -23,6 +23,7 @@ type place struct {
 	want    Level  // what the process must hold for this place to go on; None if it does not wait
 	queue   bool   // want may be queued for
 	since   uint64 // first attempt of the keeper that knows of want
+	failed  error  // why the database that it waited for could not be copied
 
 	nextSole bool // becomes sole when next leaving None
 	closed   bool
@@ -152,10 +153,14 @@ func (p *place) Lock(ctx context.Context, level Level, again func() bool) error 
 		return err
 	}
 	a := attempt{p: p, level: level, again: again, start: time.Now()}
+	p.failed = nil
 	defer p.stopWaiting()
 	for {
 		if err := p.usable(ctx); err != nil {
 			return a.ended(err)
+		}
+		if p.failed != nil {
+			return p.failed
 		}
 		held := p.grant(level)
 		if p.level == level {

@@ -13,11 +13,11 @@ type plan struct {
 	answer Answer
 	held   *HeldError // who is in the way of what the places want
 	futile bool       // see outcome
-	err    error      // why they cannot have it
+	failed error      // why the database could not be copied
 }
 
 func (p *plan) outcome(in *intent) outcome {
-	return outcome{attempt: in.attempt, held: p.held, futile: p.futile, err: p.err}
+	return outcome{attempt: in.attempt, held: p.held, futile: p.futile, failed: p.failed}
 }
 
 // plan decides what to ask of the record.
@@ -33,7 +33,7 @@ func (k *keeper) plan(in *intent) plan {
 	if p.next.Takeover != nil {
 		p.awaitsCopy(target)
 	}
-	p.err = k.copying.failure()
+	p.failed = k.copying.failure()
 	p.swap = k.worthIt(in, &p)
 	in.again = in.want > target
 	return p

@@ -75,8 +75,8 @@ func (c *Coordinator) settle(ctx context.Context, w *settling) error {
 			return w.place.Check()
 		case w.place.session.where.File == "":
 			return nil
-		case c.outcome.attempt > began && c.outcome.err != nil:
-			return c.outcome.err
+		case c.outcome.attempt > began && c.outcome.failed != nil:
+			return c.outcome.failed
 		}
 		c.mu.Unlock()
 		select {
