@@ -182,6 +182,8 @@ func (k *keeper) move(r *Record) {
 		from := cmp.Or(r.File, r.Database)
 		c.opts.Log.Warn("taking a database over", "lock", c.name(), "from", t.From.String(), "file", from, "copy", t.To)
 		k.copying = c.copy(from, t.To)
+	case t.Total > 0:
+		c.opts.Log.Info("copying a database", "lock", c.name(), "copy", t.To, "bytes", t.Copied, "of", t.Total)
 	}
 }
 
@@ -233,7 +235,8 @@ func (t *Takeover) String() string {
 	if t.To != "" {
 		fmt.Fprintf(&b, " (to %s", t.To)
 		if t.Total > 0 {
-			fmt.Fprintf(&b, ", %d of %d bytes so far", t.Copied, t.Total)
+			const mb = 1 << 20
+			fmt.Fprintf(&b, ", %.1f of %.1f MB so far", float64(t.Copied)/mb, float64(t.Total)/mb)
 		}
 		b.WriteString(")")
 	}
