@@ -108,7 +108,7 @@ func TestParamsThatAreRefused(t *testing.T) {
 		{"misspelt lock", "lokc=flock", `unknown parameter "lokc": did you mean lock?`},
 		{"misspelt ttl", "tll=5s", `unknown parameter "tll": did you mean ttl?`},
 		{"upper case", "TTL=5s", `unknown parameter "TTL": did you mean ttl?`},
-		{"something else", "frobnicate=1", `unknown parameter "frobnicate": use one of _pragma, _timefmt, _txlock, cache, guard, idle, immutable, lock, mode, modeof, nolock, poll, psow, renew, sticky, timeout, ttl, vfs`},
+		{"something else", "frobnicate=1", `unknown parameter "frobnicate": use one of _pragma, _timefmt, _txlock, cache, fence, guard, idle, immutable, lock, mode, modeof, nolock, poll, psow, renew, sticky, timeout, ttl, verify, vfs`},
 		{"twice", "ttl=5s&ttl=6s", `ttl is given twice: 5s and 6s`},
 		{"another VFS", "vfs=memdb", `vfs=memdb would go past the lock: leave it out, or use the driver sqlite3`},
 	}

@@ -31,8 +31,9 @@ const leaseSuffix = ".lease"
 // A choice says which lock a database has. Two choices that are equal can be
 // served by one locker.
 type choice struct {
-	lock string          // URL, with nothing in it that opts says
-	opts locking.Options // with all defaults filled in; Log is nil
+	lock     string          // URL, with nothing in it that the other fields say
+	opts     locking.Options // with all defaults filled in; Log and Storage are nil
+	unfenced bool            // a lease does without a fence
 }
 
 // chooseLock reads the lock from the parameters of a database, or else from the
@@ -50,6 +51,9 @@ func chooseLock(values url.Values) (choice, error) {
 		return choice{}, fmt.Errorf("%s=%s: %w", name, text, err)
 	}
 	settings := takeSettings(u)
+	if settings.Has("verify") {
+		return choice{}, fmt.Errorf("%s=%s: verify is a parameter of the data source name: write it there", name, text)
+	}
 	c := choice{lock: u.String()}
 	fromDSN := lockSettings(values)
 	if u.Scheme == flockScheme {
@@ -63,8 +67,37 @@ func chooseLock(values url.Values) (choice, error) {
 		return c, nil
 	}
 	maps.Copy(settings, fromDSN)
+	if c.unfenced, err = parseFence(settings); err != nil {
+		return c, err
+	}
 	c.opts, err = parseSettings(settings)
 	return c, err
+}
+
+// parseFence reads what the parameters say of the fence. How often it is asked is
+// for the VFS to know; here it is only checked.
+func parseFence(settings url.Values) (unfenced bool, err error) {
+	fence, err := oneOf(settings, "fence", "on", "off")
+	if err == nil {
+		_, err = oneOf(settings, "verify", "commit", "read")
+	}
+	unfenced = fence == "off"
+	if err == nil && unfenced && settings.Has("verify") {
+		err = errors.New("verify means nothing with fence=off: leave one of them out")
+	}
+	return unfenced, err
+}
+
+// oneOf takes a parameter that has one of two values; without it, the first.
+func oneOf(settings url.Values, key, first, second string) (string, error) {
+	value := settings.Get(key)
+	if !settings.Has(key) {
+		value = first
+	}
+	if value != first && value != second {
+		return "", fmt.Errorf("%s=%s: write %s or %s", key, value, first, second)
+	}
+	return value, nil
 }
 
 // parseLock reads a lock URL, or just its scheme, and checks that there is such
@@ -121,7 +154,7 @@ func lockSettings(values url.Values) url.Values {
 	return settings
 }
 
-// parseSettings makes options of the parameters.
+// parseSettings makes options of the parameters, except for those of the fence.
 func parseSettings(settings url.Values) (opts locking.Options, err error) {
 	durations := map[string]*time.Duration{
 		"ttl":     &opts.TTL,
@@ -132,12 +165,12 @@ func parseSettings(settings url.Values) (opts locking.Options, err error) {
 		"timeout": &opts.Timeout,
 	}
 	for _, key := range slices.Sorted(maps.Keys(settings)) {
-		value := settings.Get(key)
-		if key == "sticky" {
+		d, ok := durations[key]
+		if !ok {
 			continue
 		}
-		*durations[key], err = parseDuration(value)
-		if err != nil {
+		value := settings.Get(key)
+		if *d, err = parseDuration(value); err != nil {
 			return opts, fmt.Errorf("%s=%s: %w", key, value, err)
 		}
 	}
@@ -176,7 +209,7 @@ func (c choice) resolve(path string) (choice, error) {
 	lease := strings.Replace(c.lock, autoScheme, leaseScheme, 1)
 	switch _, err := os.Lstat(path + leaseSuffix); {
 	case err == nil:
-		return choice{lease, c.opts}, nil
+		return choice{lease, c.opts, c.unfenced}, nil
 	case !errors.Is(err, fs.ErrNotExist):
 		return c, fmt.Errorf("choose a lock: %w", err)
 	}
@@ -185,12 +218,13 @@ func (c choice) resolve(path string) (choice, error) {
 		return c, fmt.Errorf("choose a lock: %w; name one with lock=", err)
 	}
 	if files.Network {
-		return choice{lease, c.opts}, nil
+		return choice{lease, c.opts, c.unfenced}, nil
 	}
 	return choice{lock: flockScheme + ":"}, nil
 }
 
-// open opens the lock of a database that lies in a storage.
+// open opens the lock of a database that lies in a storage, which a lease needs to
+// keep to the fence.
 func (c choice) open(ctx context.Context, path string, storage locking.Storage) (locking.Locker, error) {
 	u, err := url.Parse(c.lock)
 	if err != nil {
@@ -201,7 +235,9 @@ func (c choice) open(ctx context.Context, path string, storage locking.Storage) 
 		return nil, err
 	}
 	opts := c.opts
-	opts.Storage = storage
+	if !c.unfenced {
+		opts.Storage = storage
+	}
 	return backend(ctx, u, path, opts)
 }
 

@@ -22,6 +22,7 @@ func TestChooseLock(t *testing.T) {
 		name, env, query string
 		lock             string
 		opts             locking.Options // TTL and Idle are checked
+		unfenced         bool
 		err              string
 	}{
 		{name: "nothing", lock: "auto:", opts: locking.Options{TTL: 15 * time.Second, Idle: 15 * time.Second}},
@@ -37,6 +38,10 @@ func TestChooseLock(t *testing.T) {
 		{name: "parameters win over those in the URL", query: "lock=leasefile?ttl=4s&ttl=5s", lock: "leasefile:", opts: locking.Options{TTL: 5 * time.Second, Idle: 5 * time.Second}},
 		{name: "not sticky", query: "lock=leasefile&sticky=off", lock: "leasefile:", opts: locking.Options{TTL: 15 * time.Second, Idle: -1}},
 		{name: "sticky", query: "lock=leasefile&sticky=on&idle=1s", lock: "leasefile:", opts: locking.Options{TTL: 15 * time.Second, Idle: time.Second}},
+		{name: "fence", query: "fence=on&verify=read", lock: "auto:", opts: locking.Options{TTL: 15 * time.Second, Idle: 15 * time.Second}},
+		{name: "no fence", query: "lock=leasefile&fence=off", lock: "leasefile:", opts: locking.Options{TTL: 15 * time.Second, Idle: 15 * time.Second}, unfenced: true},
+		{name: "no fence by the environment", env: "leasefile?fence=off", lock: "leasefile:", opts: locking.Options{TTL: 15 * time.Second, Idle: 15 * time.Second}, unfenced: true},
+		{name: "fence wins over the environment", env: "leasefile?fence=off", query: "fence=on", lock: "leasefile:", opts: locking.Options{TTL: 15 * time.Second, Idle: 15 * time.Second}},
 		{name: "kernel", query: "lock=flock", lock: "flock:"},
 		{name: "from the environment", env: "leasefile?ttl=30s", lock: "leasefile:", opts: locking.Options{TTL: 30 * time.Second, Idle: 30 * time.Second}},
 		{name: "environment and ttl", env: "leasefile?ttl=30s", query: "ttl=20s", lock: "leasefile:", opts: locking.Options{TTL: 20 * time.Second, Idle: 20 * time.Second}},
@@ -55,6 +60,13 @@ func TestChooseLock(t *testing.T) {
 		{name: "ttl below the minimum in the environment", env: "leasefile?ttl=10ms", err: `locking: ttl 10ms is too short: use 500ms or more`},
 		{name: "renew that does not fit", query: "ttl=2s&renew=2s", err: `locking: renew 2s does not fit ttl 2s: use more than 0 and at most half the ttl`},
 		{name: "idle that is not sticky", query: "sticky=off&idle=1s", err: `idle means nothing with sticky=off: leave one of them out`},
+		{name: "fence that is neither", query: "fence=maybe", err: `fence=maybe: write on or off`},
+		{name: "empty fence", query: "fence=", err: `fence=: write on or off`},
+		{name: "verify that is neither", query: "verify=always", err: `verify=always: write commit or read`},
+		{name: "verify without a fence", query: "lock=leasefile&fence=off&verify=read", err: `verify means nothing with fence=off: leave one of them out`},
+		{name: "verify in the URL of the lock", query: "lock=leasefile?verify=read", err: `lock=leasefile?verify=read: verify is a parameter of the data source name: write it there`},
+		{name: "flock with a fence", query: "lock=flock&fence=on", err: `lock=flock has no lease, so fence means nothing: leave it out, or use lock=leasefile`},
+		{name: "flock with verify", query: "lock=flock&verify=read", err: `lock=flock has no lease, so verify means nothing: leave it out, or use lock=leasefile`},
 		{name: "flock with a ttl", query: "lock=flock&ttl=5s", err: `lock=flock has no lease, so ttl means nothing: leave it out, or use lock=leasefile`},
 		{name: "flock with a ttl in the environment", env: "flock?ttl=5s", err: `HOLDFAST_LOCK=flock?ttl=5s has no lease, so ttl means nothing: leave it out, or use lock=leasefile`},
 	}
@@ -72,7 +84,7 @@ func TestChooseLock(t *testing.T) {
 			if err != nil {
 				return
 			}
-			if diff := cmp.Diff(choice{tt.lock, tt.opts}, got, cmp.AllowUnexported(choice{}),
+			if diff := cmp.Diff(choice{tt.lock, tt.opts, tt.unfenced}, got, cmp.AllowUnexported(choice{}),
 				cmpopts.IgnoreFields(locking.Options{}, "Renew", "Guard", "Poll", "Timeout")); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -91,8 +103,8 @@ func TestAutoTakesWhatIsThere(t *testing.T) {
 		name, path string
 		from, want choice
 	}{
-		{"local file system", local, choice{"auto:", opts}, choice{lock: "flock:"}},
-		{"register beside the database", leased, choice{"auto:", opts}, choice{"leasefile:", opts}},
+		{"local file system", local, choice{"auto:", opts, true}, choice{lock: "flock:"}},
+		{"register beside the database", leased, choice{"auto:", opts, true}, choice{"leasefile:", opts, true}},
 		{"register of a named lock is not looked at", leased, choice{lock: "flock:"}, choice{lock: "flock:"}},
 	}
 	for _, tt := range tests {

@@ -38,6 +38,8 @@ var params = map[string]scope{
 	"idle":    lockParam,
 	"timeout": lockParam,
 	"sticky":  lockParam,
+	"fence":   lockParam,
+	"verify":  lockParam,
 }
 
 // pragmas are those that other drivers take as parameters of their own, by the
