@@ -2,6 +2,7 @@ package flock
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,6 +19,9 @@ import (
 const (
 	// leaseSuffix makes the name of the lease register of a database.
 	leaseSuffix = ".lease"
+	// markerSuffix makes the name of the file that says that a database is used
+	// with a lease that may lie elsewhere.
+	markerSuffix = ".holdfast"
 	// closeTimeout bounds a wait for system calls that hang.
 	closeTimeout = 5 * time.Second
 )
@@ -40,7 +44,8 @@ var _ locking.Locker = (*locker)(nil)
 // exist yet, but it must before the first lock is taken, since what is locked is
 // the file.
 //
-// It returns an error if there is a lease register beside the database, or if the
+// It returns an error if there is a lease register beside the database, or a marker
+// that speaks of one elsewhere, or if the
 // system has no suitable locks; the latter is [errors.ErrUnsupported].
 func New(database string) (locking.Locker, error) {
 	if !supported {
@@ -60,7 +65,20 @@ func (l *locker) refuseLease() error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("flock: look for a lease register: %w", err)
 	}
-	return nil
+	marker := l.database + markerSuffix
+	text, err := os.ReadFile(marker)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("flock: look for a lease: %w", err)
+	}
+	var says struct{ Lock string }
+	if json.Unmarshal(text, &says) != nil || says.Lock == "" {
+		says.Lock = "a lease"
+	}
+	return fmt.Errorf("flock: lock %q: other processes use it with lock=%s, as %q says: "+
+		"use that lock too, or run holdfast settle and then remove that file", l.database, says.Lock, marker)
 }
 
 // NewLock implements [locking.Locker]. It looks for a lease register again. If

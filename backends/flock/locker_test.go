@@ -60,6 +60,27 @@ func TestRefusesLease(t *testing.T) {
 	}
 }
 
+// A database whose lease lies elsewhere has a marker beside it, which says where.
+func TestRefusesMarker(t *testing.T) {
+	for text, named := range map[string]string{
+		`{"holdfast":1,"register":"ab","lock":"leasefile:///elsewhere/app.db.lease"}`: "lock=leasefile:///elsewhere/app.db.lease,",
+		"damaged": "lock=a lease,",
+	} {
+		database := newDatabase(t)
+		l := newLocker(t, database)
+		if err := os.WriteFile(database+".holdfast", []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, newErr := New(database)
+		_, lockErr := l.NewLock()
+		for what, err := range map[string]error{"New": newErr, "NewLock": lockErr} {
+			if err == nil || !strings.Contains(err.Error(), named) || !strings.Contains(err.Error(), database+".holdfast") || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%s beside the marker %s: %v, want an error that names it and the remedy", what, text, err)
+			}
+		}
+	}
+}
+
 // The file is opened as late as it is made.
 func TestFileMadeLater(t *testing.T) {
 	database := filepath.Join(t.TempDir(), "app.db")
