@@ -129,6 +129,8 @@ type Asker interface {
 type Status struct {
 	Grade    Grade         `json:"grade"`
 	Lock     string        `json:"lock"`               // URL of the lock, such as "leasefile:///data/app.db.lease"
+	Register string        `json:"register,omitempty"` // ID of the register; "" if it was never used, or there is none
+	Database string        `json:"database,omitempty"` // plain base name of the database that the register says it belongs to
 	File     string        `json:"file"`               // base name of the file that is the database now; "" is the plain name
 	Epoch    Epoch         `json:"epoch"`              // 0 if there are none
 	Holders  []StatusEntry `json:"holders"`            // highest level first

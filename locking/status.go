@@ -15,7 +15,7 @@ func (c *Coordinator) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return s, err
 	}
-	s.File, s.Epoch = r.File, r.Epoch
+	s.Register, s.Database, s.File, s.Epoch = r.ID, r.Database, r.File, r.Epoch
 	s.Takeover, s.Old, s.Removing = r.Takeover, r.Old, r.Removing
 	for i := range r.Entries {
 		e := &r.Entries[i]
