@@ -74,11 +74,12 @@ func (l *locker) refuseLease() error {
 		return fmt.Errorf("flock: look for a lease: %w", err)
 	}
 	var says struct{ Lock string }
-	if json.Unmarshal(text, &says) != nil || says.Lock == "" {
-		says.Lock = "a lease"
+	lease := "a lease"
+	if json.Unmarshal(text, &says) == nil && says.Lock != "" {
+		lease = "lock=" + says.Lock
 	}
-	return fmt.Errorf("flock: lock %q: other processes use it with lock=%s, as %q says: "+
-		"use that lock too, or run holdfast settle and then remove that file", l.database, says.Lock, marker)
+	return fmt.Errorf("flock: lock %q: other processes use it with %s, as %q says: "+
+		"use that lock too, or run holdfast settle and then remove that file", l.database, lease, marker)
 }
 
 // NewLock implements [locking.Locker]. It looks for a lease register again. If

@@ -64,7 +64,7 @@ func TestRefusesLease(t *testing.T) {
 func TestRefusesMarker(t *testing.T) {
 	for text, named := range map[string]string{
 		`{"holdfast":1,"register":"ab","lock":"leasefile:///elsewhere/app.db.lease"}`: "lock=leasefile:///elsewhere/app.db.lease,",
-		"damaged": "lock=a lease,",
+		"damaged": "with a lease,",
 	} {
 		database := newDatabase(t)
 		l := newLocker(t, database)
