@@ -3,6 +3,7 @@ package holdfast
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"sync"
@@ -83,6 +84,10 @@ func (w *world) openLock(ctx context.Context, path string, values url.Values, st
 	if choice, err = choice.resolve(path); err != nil {
 		return nil, err
 	}
+	files := &watched{Storage: storage}
+	if storage != nil {
+		storage = files
+	}
 	locker, err := choice.open(ctx, path, storage)
 	if err != nil {
 		return nil, err
@@ -91,17 +96,26 @@ func (w *world) openLock(ctx context.Context, path string, values url.Values, st
 		return nil, errors.Join(err, locker.Close(ctx))
 	}
 	d := newDatabase(w, path, locker)
+	d.storage = files
 	grade := locker.Grade()
 	slog.Info("database open", "path", path, "lock", choice.String(), "grade", string(grade), "promise", grade.Promise())
 	return d, nil
 }
 
 // mayCreate looks whether the lock can be had at all, if the database is about to
-// be created: so that a mistake there leaves no empty file behind.
+// be created: so that a mistake there leaves no empty file behind. One that lies
+// there under another name is not created anew beside it.
 func (w *world) mayCreate(ctx context.Context, path string, locker locking.Locker) error {
 	exists, err := w.vfs.Access(path, sqlitevfs.ACCESS_EXISTS)
-	if err == nil && !exists {
-		_, err = locker.Status(ctx)
+	if err != nil || exists {
+		return err
+	}
+	if _, err = locker.Status(ctx); err != nil || locker.Grade() != locking.GradeKernel {
+		return err
+	}
+	copies, err := candidates(path)
+	if err == nil && len(copies) > 0 {
+		err = fmt.Errorf("it is not there, but %s is: it was used with a lease: name that with lock=, or see holdfast adopt", copies[0].File)
 	}
 	return err
 }
@@ -110,8 +124,9 @@ func (w *world) mayCreate(ctx context.Context, path string, locker locking.Locke
 // another one asks for it.
 type database struct {
 	locking.Locker
-	world *world
-	path  string
+	world   *world
+	path    string
+	storage *watched // where it lies
 
 	asks  bool                      // it calls yield
 	asked atomic.Pointer[time.Time] // when another process asked last

@@ -201,7 +201,8 @@ func (c choice) automatic() bool { return strings.HasPrefix(c.lock, autoScheme+"
 
 // resolve replaces auto by the lock that suits the database at path: the lease
 // file if its register lies there already or the file system is shared between
-// hosts, or else the kernel's.
+// hosts, or else the kernel's. It does not choose for a database that is marked as
+// used with a lease that lies elsewhere, or is gone.
 func (c choice) resolve(path string) (choice, error) {
 	if !c.automatic() {
 		return c, nil
@@ -212,6 +213,12 @@ func (c choice) resolve(path string) (choice, error) {
 		return choice{lease, c.opts, c.unfenced}, nil
 	case !errors.Is(err, fs.ErrNotExist):
 		return c, fmt.Errorf("choose a lock: %w", err)
+	}
+	switch m, err := readMarker(path); {
+	case err != nil:
+		return c, fmt.Errorf("choose a lock: %w", err)
+	case m != nil:
+		return c, fmt.Errorf("it is used with lock=%s, says %q: name that lock, since auto cannot know of it", m.Lock, path+markerSuffix)
 	}
 	files, err := fstype.Of(path)
 	if err != nil {

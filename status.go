@@ -5,14 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/holdfastdb/holdfast/locking"
 )
 
-// Status tells who holds the locks of a database, and who waits for them, by a
-// fresh look. It acquires nothing, and creates nothing: a database that nobody has
-// opened yet with this lock is held by nobody. The name is a path or a data source
-// name, as for [Open].
+// Status tells who holds the locks of a database, who waits for them, and which file
+// is the database, by a fresh look. It acquires nothing, and creates nothing: a
+// database that nobody has opened yet with this lock is held by nobody. The name is a
+// path or a data source name, as for [Open].
 //
 // It returns an error if the database does not exist.
 func Status(ctx context.Context, name string) (locking.Status, error) {
@@ -24,39 +25,88 @@ func Status(ctx context.Context, name string) (locking.Status, error) {
 }
 
 func statusOf(ctx context.Context, name string) (status locking.Status, err error) {
+	l, err := lookAt(ctx, name)
+	if err != nil {
+		return status, err
+	}
+	defer func() { err = errors.Join(err, l.Close(ctx)) }()
+	status, err = l.Status(ctx)
+	if err == nil && status.Grade == locking.GradeFenced {
+		status.Notes = append(status.Notes, notes(l.path, status)...)
+	}
+	return status, err
+}
+
+// notes are what a person should know of the files of a database under a fence.
+func notes(path string, s locking.Status) (notes []string) {
+	if err := damage(path, s); err != nil {
+		notes = append(notes, fmt.Sprintf("nobody is let in: %v; see holdfast adopt", err))
+	}
+	if _, err := os.Lstat(path); err == nil && s.File != "" {
+		notes = append(notes, fmt.Sprintf("%s is there as well, but is not the database: what is written there is lost", filepath.Base(path)))
+	}
+	return notes
+}
+
+// A look is the locker of a database that is only looked at.
+type look struct {
+	locking.Locker
+	path   string // absolute
+	opened bool   // by others of this process, to whom the locker belongs
+}
+
+// lookAt returns the locker of a database that exists. It is to be closed.
+func lookAt(ctx context.Context, name string) (*look, error) {
 	src, err := splitSource(name, onWindows)
 	if err == nil {
 		err = src.check(Options{})
 	}
 	switch {
 	case err != nil:
-		return status, err
+		return nil, err
 	case src.private():
-		return status, errors.New("a database in memory or a temporary one has no lock")
+		return nil, errors.New("a database in memory or a temporary one has no lock")
 	}
 	path, err := common.find(src.path)
 	if err != nil {
-		return status, err
+		return nil, err
 	}
 	if d := common.database(path); d != nil {
-		return d.Status(ctx)
+		return &look{d, path, true}, nil
 	}
 	choice, err := chooseLock(src.params)
 	if err == nil {
 		choice, err = choice.resolve(path)
 	}
 	if err != nil {
-		return status, err
+		return nil, err
 	}
-	locker, err := choice.open(ctx, path, nil)
-	if err != nil {
-		return status, err
-	}
-	status, err = locker.Status(ctx)
-	return status, errors.Join(err, locker.Close(ctx))
+	locker, err := choice.open(ctx, path, nameOnly(filepath.Base(path)))
+	return &look{locker, path, false}, err
 }
 
-// find returns the one absolute path of a database that exists.
+// Close closes a locker that was opened for the look.
+func (l *look) Close(ctx context.Context) error {
+	if l.opened {
+		return nil
+	}
+	return l.Locker.Close(ctx)
+}
+
+// nameOnly is the storage of a database of which nothing is taken over, and so
+// nothing is copied.
+type nameOnly string
+
+var errNameOnly = errors.New("the database is only looked at")
+
+func (n nameOnly) Name() string                       { return string(n) }
+func (nameOnly) Remove(context.Context, string) error { return errNameOnly }
+func (nameOnly) Copy(context.Context, string, string, func(copied, total int64)) error {
+	return errNameOnly
+}
+
+// find returns the one absolute path of a database that exists, though perhaps
+// under another name.
 func (w *world) find(name string) (string, error) {
 	path, err := w.vfs.FullPathname(name)
 	if path == "" {
@@ -65,13 +115,26 @@ func (w *world) find(name string) (string, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return "", errors.New("there is no such database")
+		return path, hasTraces(path)
 	case err != nil:
 		return "", err
 	case !info.Mode().IsRegular():
 		return "", errors.New("it is not a file")
 	}
 	return path, nil
+}
+
+// hasTraces returns nil if there is something of a database whose plain name is not
+// there.
+func hasTraces(path string) error {
+	if m, err := readMarker(path); m != nil || err != nil {
+		return err
+	}
+	copies, err := candidates(path)
+	if err == nil && len(copies) == 0 {
+		err = errors.New("there is no such database")
+	}
+	return err
 }
 
 // database returns the open one at path, or nil.

@@ -167,7 +167,7 @@ func TestStatusOfALease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(status.Holders) > 0 || len(status.Waiters) > 0 || status.Grade != locking.GradeLease {
+	if len(status.Holders) > 0 || len(status.Waiters) > 0 || status.Grade != locking.GradeFenced {
 		t.Errorf("never opened: %+v", status)
 	}
 	if files := list(t, "."); len(files) != 1 {
