@@ -77,6 +77,17 @@ func (r *Record) removing(by Holder) {
 	}
 }
 
+// leaveRemoving: a holder that gives up EXCLUSIVE before it said that the plain name
+// is gone leaves that to others, and none of them can know when all are done. So
+// nobody says it any more.
+func (r *Record) leaveRemoving(id string) {
+	if r.Removing != nil && r.Removing.ID == id {
+		left := *r.Removing
+		left.ID = ""
+		r.Removing = &left
+	}
+}
+
 // fence brings the takeover in line with the level that the holder has now.
 func (r *Record) fence(req Request, level Level) {
 	f, t := req.Fence, r.Takeover
@@ -92,6 +103,7 @@ func (r *Record) fence(req Request, level Level) {
 		if t != nil {
 			r.dropCopy(req.Holder)
 		}
+		r.leaveRemoving(req.Holder.ID)
 	case t == nil && f.Settle && r.File != "" && (r.Removing == nil || f.Force):
 		r.Takeover = &Takeover{From: req.Holder, Since: req.Now, By: req.Holder.ID, To: r.Database}
 		r.Removing = nil
