@@ -80,7 +80,7 @@ func (c *copier) explain(step Step, err error) error {
 		return fmt.Errorf("fence: copy %q to %q: %w", c.from, c.to, locking.ErrMoved)
 	case isFull(err):
 		return fmt.Errorf("fence: copy %q to %q: %s: %w: a takeover needs room for a second copy, %s: make room or raise the quota",
-			c.from, c.to, step, err, bytes(c.total))
+			c.from, c.to, step, err, human(c.total))
 	case isReadOnly(err):
 		return fmt.Errorf("fence: copy %q to %q: %s: %w: a takeover has to write: make the file system writable", c.from, c.to, step, err)
 	}
@@ -255,8 +255,8 @@ func readFull(r io.ReaderAt, b []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// bytes returns a size for people.
-func bytes(n int64) string {
+// human returns a size for people.
+func human(n int64) string {
 	const unit = "kMGTPE"
 	if n < 1000 {
 		return fmt.Sprintf("%d bytes", n)

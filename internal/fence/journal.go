@@ -89,15 +89,16 @@ func (c *copier) copyHeaders(context.Context) error {
 		return err
 	}
 	defer src.Close()
-	sector := make([]byte, maxSize)
+	var sector []byte
 	c.journalEnd, err = segments(src, info.Size(), func(header []byte, at, records, _ int64) error {
 		if at == 0 {
 			if c.journal, err = c.create(c.to+journalSuffix, info); err != nil {
 				return err
 			}
+			sector = make([]byte, records)
 		}
 		copy(sector, header)
-		return writeFull(c.journal, sector[:records-at], at)
+		return writeFull(c.journal, sector, at)
 	})
 	if err != nil || c.journal == nil {
 		return err

@@ -13,7 +13,8 @@ type Trace struct {
 //
 // It relies on what a holder does that keeps to the fence. A rollback journal is
 // finished (unlinked, truncated, its header overwritten) only after the register was
-// read anew, in a read that began when that journal's header had been synced. A WAL
+// read anew, in a read that began after the beginning of that journal was synced (the
+// sync that follows the end of the one before, in the same file, is not that). A WAL
 // counts as synced only after such a read. So a holder that has lost its epoch can
 // finish the one journal that was there before, and none that it begins later; it can
 // write back and give up the WAL that was there before, and nothing of another one.

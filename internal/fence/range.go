@@ -26,7 +26,7 @@ func (c *copier) copyRange(ctx context.Context, dst, src File, off, end int64) (
 		if err := context.Cause(ctx); err != nil {
 			return off, err
 		}
-		b := c.buffer[:min(bufferSize, end-off)]
+		b := c.buffer[:min(int64(len(c.buffer)), end-off)]
 		n, err := src.ReadAt(b, off)
 		if n > 0 {
 			if err := writeFull(dst, b[:n], off); err != nil {
