@@ -144,7 +144,7 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	c.used = true
 	r, err := c.innerConn.ExecContext(ctx, query, args)
-	return r, c.explain(ctx, err)
+	return r, c.ended(ctx, err)
 }
 
 func (c *conn) Begin() (driver.Tx, error) {

@@ -37,6 +37,21 @@ func (c *conn) explain(ctx context.Context, err error) error {
 	return c.because(ctx, err)
 }
 
+// ended is [conn.explain] for what may have ended a transaction. SQLite does not ask
+// whether its locks were given up in good order: that a database was lost by then, so
+// that what was read may not have been true, is known to the VFS alone.
+func (c *conn) ended(ctx context.Context, err error) error {
+	if err != nil && err != io.EOF {
+		return c.explain(ctx, err)
+	}
+	for f := range c.files {
+		if lost := f.Lost(); lost != nil {
+			return fmt.Errorf("%w: %w", vfs.CodeLost, lost)
+		}
+	}
+	return err
+}
+
 func (c *conn) because(ctx context.Context, err error) error {
 	var code sqlite3.ErrorCode
 	if !errors.As(err, &code) {

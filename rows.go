@@ -23,9 +23,13 @@ type innerRows interface {
 var _ innerRows = (*rows)(nil)
 
 func (r *rows) Next(dest []driver.Value) error {
-	return r.c.explain(r.ctx, r.innerRows.Next(dest))
+	err := r.innerRows.Next(dest)
+	if err == nil {
+		return nil
+	}
+	return r.c.ended(r.ctx, err)
 }
 
 func (r *rows) Close() error {
-	return r.c.explain(r.ctx, r.innerRows.Close())
+	return r.c.ended(r.ctx, r.innerRows.Close())
 }

@@ -32,7 +32,7 @@ func (s *stmt) Close() error {
 
 func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
 	r, err := s.innerStmt.ExecContext(ctx, args)
-	return r, s.c.explain(ctx, err)
+	return r, s.c.ended(ctx, err)
 }
 
 func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {

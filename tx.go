@@ -28,7 +28,7 @@ func (t *tx) Rollback() error {
 }
 
 func (t *tx) end(ctx context.Context, err error) error {
-	err = t.c.explain(ctx, err)
+	err = t.c.ended(ctx, err)
 	if t.readOnly && t.c.queryOnly {
 		// go-sqlite3's driver did not see that the connection was so from the start.
 		if e := t.c.raw.Exec(`PRAGMA query_only=on`); err == nil {
