@@ -5,12 +5,24 @@ import "slices"
 // canonical returns the one state that stands for all that differ from s only in
 // how seats, names and inodes are numbered, or in what nobody can ever see again.
 func (w *walk) canonical(s *state) state {
-	n := *s
-	w.forget(&n)
-	n.sortSeats(w.holders)
-	n.renameNames(w)
-	n.renumberInodes()
+	n, _ := w.renumbered(s)
 	return n
+}
+
+// A renumbering says what canonical made of seats and names, both from 0. A name
+// that became 0 is not in use.
+type renumbering struct {
+	seats [maxSeats]uint8
+	names [maxNames]uint8
+}
+
+func (w *walk) renumbered(s *state) (n state, to renumbering) {
+	n = *s
+	w.forget(&n)
+	to.seats = n.sortSeats(w.holders)
+	to.names = n.renameNames(w)
+	n.renumberInodes()
+	return n, to
 }
 
 // relevant returns the names that anything may still come to depend on: the
@@ -142,7 +154,7 @@ func (s seat) trimmed() seat {
 }
 
 // sortSeats numbers the holders by what they are at.
-func (s *state) sortSeats(holders int) {
+func (s *state) sortSeats(holders int) (became [maxSeats]uint8) {
 	type keyed struct {
 		at  int
 		key uint64
@@ -164,8 +176,11 @@ func (s *state) sortSeats(holders int) {
 	for k := range holders {
 		same = same && by[k].at == k
 	}
+	for k := range became {
+		became[k] = uint8(k)
+	}
 	if same {
-		return
+		return became
 	}
 	var to [ghost + 1]uint8 // by number from 1
 	for k := range to {
@@ -174,6 +189,7 @@ func (s *state) sortSeats(holders int) {
 	seats := s.seats
 	for k := range holders {
 		to[by[k].at+1] = uint8(k + 1)
+		became[by[k].at] = uint8(k)
 		s.seats[k] = seats[by[k].at]
 	}
 	for k := range s.ops {
@@ -184,6 +200,7 @@ func (s *state) sortSeats(holders int) {
 		s.reg.entries[k].who = to[s.reg.entries[k].who]
 	}
 	slices.SortStableFunc(s.ops[:], func(a, b op) int { return a.order() - b.order() })
+	return became
 }
 
 // key is made of what no renumbering changes.
@@ -196,11 +213,10 @@ func (s *seat) key(in bool) uint64 {
 }
 
 // renameNames numbers the names by who refers to them first.
-func (s *state) renameNames(w *walk) {
+func (s *state) renameNames(w *walk) (to [maxNames]uint8) {
 	if w.without.NamePerCopier {
-		return
+		return [maxNames]uint8{0, 1}
 	}
-	var to [maxNames]uint8
 	var next uint8 = 1
 	get := func(n uint8) uint8 {
 		if n == plain {
@@ -246,6 +262,7 @@ func (s *state) renameNames(w *walk) {
 			s.dir[get(uint8(n))] = dir[n]
 		}
 	}
+	return to
 }
 
 // renumberInodes numbers the inodes by who refers to them first, and drops those

@@ -59,13 +59,13 @@ func (s *state) check() *broken {
 	p0, p1, ok := s.recovered(s.reg.file)
 	switch {
 	case !ok:
-		return breaks(missing, "there is no %s, which the record names", nameString(s.reg.file))
+		return breaks(missing, "what the record names is not there")
 	case p0 != p1 || p0 == garbage:
-		return breaks(torn, "%s recovers to %s and %s", nameString(s.reg.file), historyString(p0), historyString(p1))
+		return breaks(torn, "it recovers to %s and %s", historyString(p0), historyString(p1))
 	case !follows(p0, s.acked):
-		return breaks(gone, "%s recovers to %s, and %s was acknowledged", nameString(s.reg.file), historyString(p0), historyString(s.acked))
+		return breaks(gone, "it recovers to %s, and %s was acknowledged", historyString(p0), historyString(s.acked))
 	case has(p0, s.undone):
-		return breaks(undid, "%s recovers to %s, of which a transaction was rolled back", nameString(s.reg.file), historyString(p0))
+		return breaks(undid, "it recovers to %s, of which a transaction was rolled back", historyString(p0))
 	}
 	return nil
 }

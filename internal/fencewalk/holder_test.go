@@ -66,15 +66,14 @@ func (w *walk) program(s *state, i int, emit emitter) {
 	case verifying:
 		w.verify(s, i, emit)
 	case removing:
-		n := *s
-		name := n.seats[i].sub
-		n.dir[name] = names{}
-		n.seats[i].pc = telling
-		emit(&n, i, "removes %n", name)
+		w.remove(s, i, emit)
 	case telling:
 		w.tell(s, i, emit)
 	case copying:
 		w.copyStep(s, i, emit)
+		if w.readers && i != fresh {
+			w.giveUp(s, i, emit)
+		}
 	case publishing:
 		w.publish(s, i, emit)
 	case reading, looking:
@@ -103,7 +102,7 @@ func (w *walk) enter(s *state, i int, emit emitter) {
 		return
 	}
 	levels := []locking.Level{locking.Exclusive}
-	if w.readers {
+	if w.readers && i != fresh {
 		levels = []locking.Level{locking.Shared, locking.Exclusive}
 	}
 	for _, level := range levels {
@@ -119,7 +118,10 @@ func (w *walk) enter(s *state, i int, emit emitter) {
 func (w *walk) enterAt(s *state, i int, level locking.Level, expired uint8, emit emitter) {
 	n := *s
 	if !w.swap(&n, i, request{level: level, expired: expired, nonce: w.newName(s)}) {
-		return // whoever waits is another walk's concern
+		if n.reg.taken != s.reg.taken { // else: whoever waits is another walk's concern
+			emit(&n, i, "evicts, and has to wait", 0)
+		}
+		return
 	}
 	n.marker = 1
 	seat := &n.seats[i]
@@ -188,6 +190,15 @@ func (w *walk) open(s *state, i int, emit emitter) {
 	}
 	seat.db = d.db
 	page := n.node(d.db).a
+	if w.readers && seat.level < uint8(locking.Exclusive) {
+		seat.flags = 0
+		if d.journal != 0 && n.node(d.journal).a != 0 {
+			w.openHot(&n, i, emit)
+		} else {
+			w.readFirst(&n, i, emit)
+		}
+		return
+	}
 	if d.journal == 0 || n.node(d.journal).a == 0 {
 		if !(w.without.DropCaches && seat.flags&caching != 0 && counter(page) == counter(seat.cache)) {
 			seat.cache = page
@@ -195,10 +206,6 @@ func (w *walk) open(s *state, i int, emit emitter) {
 		seat.flags = 0
 		seat.pc = ready
 		emit(&n, i, "opens the file and reads %h", seat.cache)
-		return
-	}
-	if w.readers && seat.level < uint8(locking.Exclusive) {
-		w.openHot(s, i, emit)
 		return
 	}
 	j := *n.node(d.journal)
@@ -239,14 +246,17 @@ func (w *walk) fromReady(s *state, i int, emit emitter) {
 
 // begin creates the journal and writes its records.
 func (w *walk) begin(s *state, i int, emit emitter) {
-	n := *s
-	seat := &n.seats[i]
-	if w.readers && seat.level < uint8(locking.Reserved) && !w.reserve(&n, i) {
-		if n.seats[i].pc == lost {
-			emit(&n, i, "asks to write, and finds that it is out", 0)
-		}
+	if w.readers && s.seats[i].level < uint8(locking.Reserved) {
+		w.reserve(s, i, emit, func(n *state) { w.beginAt(n, i, emit) })
 		return
 	}
+	w.beginAt(s, i, emit)
+}
+
+// beginAt begins a transaction at a level that allows it.
+func (w *walk) beginAt(s *state, i int, emit emitter) {
+	n := *s
+	seat := &n.seats[i]
 	n.begun++
 	seat.next = appended(seat.cache, n.begun)
 	if !w.without.PermissionAfter {
@@ -290,10 +300,7 @@ func (w *walk) page(s *state, i int, emit emitter) {
 	if !n.synced(i, n.seats[i].log) {
 		return
 	}
-	if w.readers && !w.exclude(&n, i) {
-		if n.reg != s.reg || n.seats[i].pc == lost {
-			emit(&n, i, "asks for EXCLUSIVE", 0)
-		}
+	if w.readers && !w.exclude(&n, i, emit) {
 		return
 	}
 	seat := &n.seats[i]

@@ -90,7 +90,12 @@ func holderOf(who uint8) locking.Holder {
 	return locking.Holder{ID: string('a' + rune(who) - 1)}
 }
 
-func seatOf(h string) uint8 { return h[0] - 'a' + 1 }
+func seatOf(id string) uint8 {
+	if id == "" {
+		return ghost // nobody in particular
+	}
+	return id[0] - 'a' + 1
+}
 
 // record builds the real record.
 func (r *register) record() locking.Record {
@@ -113,8 +118,10 @@ func (r *register) record() locking.Record {
 		}
 	}
 	if r.removing != 0 {
-		h := holderOf(r.removing)
-		out.Removing = &h
+		out.Removing = &locking.Holder{}
+		if r.removing != ghost {
+			out.Removing.ID = holderOf(r.removing).ID
+		}
 	}
 	for _, e := range r.entries {
 		if e.who != 0 {

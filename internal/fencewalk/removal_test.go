@@ -16,6 +16,10 @@ var (
 	broken_  = scenario{name: "DELETE, breaking off", holders: 2, begins: 2, reopen: true}
 	halves   = scenario{name: "DELETE, half records", holders: 2, begins: 2, halves: true}
 	doubtful = scenario{name: "DELETE, doubt", holders: 2, begins: 2, doubt: true, restart: true}
+	wal      = scenario{name: "WAL", holders: 2, begins: 2, wal: true, anyOrder: true}
+	readers  = scenario{name: "DELETE, readers", holders: 2, begins: 2, readers: true}
+	readers3 = scenario{name: "DELETE, readers, three holders", holders: 3, begins: 1, readers: true}
+	settles  = scenario{name: "DELETE, settle", holders: 2, begins: 2, settle: true, restart: true}
 	three    = scenario{name: "DELETE, three holders", holders: 3, begins: 2}
 )
 
@@ -43,6 +47,17 @@ var removals = []struct {
 	{"a lost connection stays lost", again, rules{LostStaysLost: true}, "lost"},
 	{"caches are dropped whatever the counter", again, rules{DropCaches: true}, "lost"},
 	{"pages are written after the journal was synced", small, rules{JournalSynced: true}, "torn"},
+	{"WAL: a commit is verified", wal, rules{Verify: true}, "lost"},
+	{"WAL: it counts as synced after a register read", wal, rules{WALPermission: true}, "torn"},
+	{"WAL: the salt is read before the database", wal, rules{WALMarkBefore: true}, "torn"},
+	{"WAL: the salt is read again after the WAL", wal, rules{WALMarkAfter: true}, "lost"},
+	{"WAL: frames are synced before the commit", wal, rules{WALSynced: true}, "lost"},
+	{"WAL: its header is synced before frames", wal, rules{WALHeaderSynced: true}, "torn"},
+	{"WAL: a holder is evicted before its file is copied", wal, rules{EvictFirst: true}, "lost"},
+	{"RESERVED is taken over too", readers3, rules{ReservedFenced: true}, "lost"},
+	{"nobody reads what has to be copied first", readers, rules{TakeoverAlone: true}, "misread"},
+	{"whoever was evicted from the plain name is gone before it is used again", settles, rules{EvictedGone: true}, "torn"},
+	{"the plain name is not used while somebody may remove it", settles, rules{RemovingNoted: true}, "missing"},
 }
 
 func TestEachRuleIsNeeded(t *testing.T) {

@@ -37,35 +37,36 @@ const (
 
 // rules are those of the fence that are not in force.
 type rules struct {
-	Verify           bool // a commit is acknowledged after a fresh register read that shows its holder in
-	FinishFirst      bool // that read begins after the journal was finished, which was synced
-	Permission       bool // a fresh register read is passed before a journal is finished
-	PermissionAfter  bool // that read begins after the journal was there
-	PermitRollback   bool // it is needed by a rollback too
-	PermitRecovery   bool // and by the playing back of a hot journal
-	EvictFirst       bool // a holder is evicted before its file is copied
-	JournalAfter     bool // the journal is copied after the database
-	MarkAgain        bool // the mark is read again after the copy
-	MarkIdentity     bool // it tells one journal from the next
-	HeaderFirst      bool // the header of a journal is copied before its records
-	CopyDurable      bool // the copy is durable before it is published
-	NamePerCopier    bool // no two copiers use one name
-	NamePerAttempt   bool // nor does one copier in two attempts
-	DoubtIsLoss      bool // who is in doubt about an operation never releases as clean
-	LostStaysLost    bool // a connection that lost its lease is not used again
-	DropCaches       bool // caches are dropped when another may have written, whatever the change counter
-	JournalSynced    bool // pages are written only after the journal was synced
-	OwnNamesOnly     bool // only names in Old are removed
-	RegisterKnown    bool // an unused register beside a marker is refused
-	ReservedFenced   bool // eviction from RESERVED is followed by a takeover too
-	TakeoverAlone    bool // SHARED is not granted while a takeover is pending
-	RemovingNoted    bool // the plain name is not used again while its removal is in doubt
-	WALPermission    bool // a WAL counts as synced after a register read
-	WALMarkBefore    bool // the salt is read before the database is copied
-	WALMarkAfter     bool // and again after the WAL was
-	WALSynced        bool // frames are synced before the commit is acknowledged
-	StepDownInDoubt  bool // who asked to step down, and does not know the outcome, acts as if it had
-	PlainNameRetired bool // a fenced database is never used in place under its plain name again
+	Verify          bool // a commit is acknowledged after a fresh register read that shows its holder in
+	FinishFirst     bool // that read begins after the journal was finished, which was synced
+	Permission      bool // a fresh register read is passed before a journal is finished
+	PermissionAfter bool // that read begins after the journal was there
+	PermitRollback  bool // it is needed by a rollback too
+	PermitRecovery  bool // and by the playing back of a hot journal
+	EvictFirst      bool // a holder is evicted before its file is copied
+	JournalAfter    bool // the journal is copied after the database
+	MarkAgain       bool // the mark is read again after the copy
+	MarkIdentity    bool // it tells one journal from the next
+	HeaderFirst     bool // the header of a journal is copied before its records
+	CopyDurable     bool // the copy is durable before it is published
+	NamePerCopier   bool // no two copiers use one name
+	NamePerAttempt  bool // nor does one copier in two attempts
+	DoubtIsLoss     bool // who is in doubt about an operation never releases as clean
+	LostStaysLost   bool // a connection that lost its lease is not used again
+	DropCaches      bool // caches are dropped when another may have written, whatever the change counter
+	JournalSynced   bool // pages are written only after the journal was synced
+	OwnNamesOnly    bool // only names in Old are removed
+	RegisterKnown   bool // an unused register beside a marker is refused
+	ReservedFenced  bool // eviction from RESERVED is followed by a takeover too
+	TakeoverAlone   bool // SHARED is not granted while a takeover is pending
+	RemovingNoted   bool // the plain name is not used again while its removal is in doubt
+	WALPermission   bool // a WAL counts as synced after a register read
+	WALMarkBefore   bool // the salt is read before the database is copied
+	WALMarkAfter    bool // and again after the WAL was
+	WALHeaderSynced bool // the header of a WAL is synced before frames are written
+	WALSynced       bool // frames are synced before the commit is acknowledged
+	StepDownInDoubt bool // who asked to step down, and does not know the outcome, acts as if it had
+	EvictedGone     bool // whoever was evicted from the plain name is gone before it is used again
 }
 
 // loosen has the real transition forget rules that are not in force, and returns
@@ -78,7 +79,10 @@ func (w *walk) loosen(r *locking.Record, req *request) (tighten func(next *locki
 			}
 		}
 	}
-	if t := r.Takeover; w.without.TakeoverAlone && req.level == locking.Shared {
+	if w.without.RemovingNoted {
+		r.Removing = nil
+	}
+	if t := r.Takeover; t != nil && w.without.TakeoverAlone && req.level == locking.Shared {
 		r.Takeover = nil
 		return func(next *locking.Record) { next.Takeover = t }
 	}

@@ -94,10 +94,11 @@ type seat struct {
 }
 
 const (
-	permitted = 1 << iota // a register read showed it in since its journal is there
-	second                // page 1 was copied or read first
-	caching               // cache is trusted if the change counter is the same
-	restored              // the WAL is in the database
+	permitted  = 1 << iota // a register read showed it in since its journal is there
+	second                 // page 1 was copied or read first
+	caching                // cache is trusted if the change counter is the same
+	restored               // the WAL is in the database
+	unverified             // WAL: the latest commit was not verified yet
 )
 
 // A mark is a [fence.Mark] in few bytes.

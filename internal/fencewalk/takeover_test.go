@@ -59,7 +59,9 @@ func (w *walk) copyStep(s *state, i int, emit emitter) {
 		}
 	}
 	d := n.dir[seat.name]
-	seat.sub++
+	if step != fence.WAL {
+		seat.sub++
+	}
 	switch step {
 	case fence.MarkBefore:
 		seat.mark = n.mark(seat.name)
@@ -148,10 +150,7 @@ func (w *walk) markAfter(n *state, i int, emit emitter) {
 		before.header, after.header = min(before.header, 1), min(after.header, 1)
 	}
 	spoilt := before.real().Spoilt(after.real())
-	if w.wal {
-		spoilt = w.walSpoilt(before, after, seat)
-	}
-	if !spoilt || w.without.MarkAgain {
+	if !spoilt || w.without.MarkAgain || w.without.WALMarkAfter {
 		seat.mark = mark{}
 		if !w.without.NamePerCopier { // then nobody else can see the difference
 			n.makeDurable(w, i)

@@ -89,40 +89,74 @@ func (w *walk) run() (int, *counterexample) {
 	return came.n, nil
 }
 
-// trace walks the way to a state again, and tells it. Seats and names keep what
-// they are called.
+// trace walks the way to a state again, and tells it.
 func (w *walk) trace(first state, to *state, came *visited) (lines []string) {
 	var way []uint64
 	for h := hash(to); h != hash(&first); h = came.parent(h) {
 		way = append(way, h)
 	}
 	slices.Reverse(way)
-	at := first
+	at, called := first, newCalled()
 	for _, h := range way {
-		next, found := at, false
-		w.successors(&at, func(n *state, i int, text string, v uint8) {
-			if c := w.canonical(n); !found && hash(&c) == h {
-				next, found = *n, true
-				lines = append(lines, fmt.Sprintf("%2d. %s %s", len(lines)+1, seatString(i), told(text, v)))
+		var next state
+		var became renumbering
+		found := false
+		w.successors(&at, func(raw *state, i int, text string, v uint8) {
+			if found {
+				return
+			}
+			if next, became = w.renumbered(raw); hash(&next) == h {
+				found = true
+				lines = append(lines, fmt.Sprintf("%2d. %s", len(lines)+1, called.told(i, text, v)))
 			}
 		})
-		w.forget(&next)
-		next.renumberInodes()
 		at = next
+		called.follow(became)
 	}
 	return lines
 }
 
-func seatString(i int) string {
-	if i+1 == ghost {
-		return "-"
-	}
-	return string('A' + rune(i))
+// called remembers what a trace calls seats and names, whose numbers change.
+type called struct {
+	seats [maxSeats]int
+	names [maxNames]int
+	next  int
 }
 
-func told(text string, v uint8) string {
+func newCalled() *called {
+	return &called{seats: [maxSeats]int{0, 1, 2, 3}}
+}
+
+func (c *called) follow(to renumbering) {
+	old := *c
+	c.names = [maxNames]int{}
+	for i, became := range to.seats {
+		c.seats[became] = old.seats[i]
+	}
+	for n, became := range to.names {
+		if became != 0 {
+			c.names[became] = old.names[n]
+		}
+	}
+}
+
+func (c *called) told(i int, text string, v uint8) string {
 	text = strings.ReplaceAll(text, "%h", historyString(v))
-	return strings.ReplaceAll(text, "%n", nameString(v))
+	if strings.Contains(text, "%n") {
+		name := database
+		if v != plain {
+			if c.names[v] == 0 {
+				c.next++
+				c.names[v] = c.next
+			}
+			name = fmt.Sprintf("%s@%d", database, c.names[v])
+		}
+		text = strings.ReplaceAll(text, "%n", name)
+	}
+	if i+1 == ghost {
+		return "- " + text
+	}
+	return string('A'+rune(c.seats[i])) + " " + text
 }
 
 func historyString(h uint8) string {
@@ -134,13 +168,6 @@ func historyString(h uint8) string {
 		s = string('0'+rune(h&3)) + s
 	}
 	return "[" + s + "]"
-}
-
-func nameString(n uint8) string {
-	if n == plain {
-		return database
-	}
-	return fmt.Sprintf("%s@%d", database, n)
 }
 
 // visited is a set of states by 64 bits of hash, with the one that each was first
