@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -204,8 +205,8 @@ func (c choice) automatic() bool { return strings.HasPrefix(c.lock, autoScheme+"
 // hosts, or else the kernel's. It does not choose for a database that is marked as
 // used with a lease that lies elsewhere, or is gone.
 func (c choice) resolve(path string) (choice, error) {
-	if !c.automatic() {
-		return c, nil
+	if err := refuseCopy(path); err != nil || !c.automatic() {
+		return c, err
 	}
 	lease := strings.Replace(c.lock, autoScheme, leaseScheme, 1)
 	switch _, err := os.Lstat(path + leaseSuffix); {
@@ -228,6 +229,25 @@ func (c choice) resolve(path string) (choice, error) {
 		return choice{lease, c.opts, c.unfenced}, nil
 	}
 	return choice{lock: flockScheme + ":"}, nil
+}
+
+// refuseCopy refuses to open a copy that a takeover made as a database of its own,
+// with a lock of its own, past those who have it open by its plain name.
+func refuseCopy(path string) error {
+	dir, base := filepath.Split(path)
+	database, _, isCopy := locking.ParseFileName(base)
+	if !isCopy {
+		return nil
+	}
+	own, err := readMarker(path)
+	if err != nil || own != nil {
+		return err
+	}
+	of, err := readMarker(filepath.Join(dir, database))
+	if err != nil || of == nil {
+		return err
+	}
+	return fmt.Errorf("its name is that of a copy of %q, which is used with lock=%s: open that database by its plain name", database, of.Lock)
 }
 
 // open opens the lock of a database that lies in a storage, which a lease needs to

@@ -21,7 +21,8 @@ func demoCommand(line *commandLine) *cobra.Command {
 		Short: "Kill and freeze writers of one database, and count what is there",
 		Long: `Three processes write to one database through a lease, without any lock of the
 operating system. One is killed in the middle of a transaction. One is frozen in
-the middle of a transaction until its lease has expired, and woken up. In the end
+the middle of a transaction until its lease has expired, and woken up with a clock
+that stood still meanwhile: it commits in its old belief, and is refused. In the end
 every acknowledged row must be there exactly once.`,
 		Example:           "  holdfast demo\n  holdfast demo --dir /mnt/share --ttl 5s --seconds 60",
 		Args:              cobra.NoArgs,
@@ -73,17 +74,18 @@ func runDemo(ctx context.Context, line *commandLine, opts demo.Options) error {
 const writerName = "demo-writer"
 
 func writerCommand(line *commandLine) *cobra.Command {
-	var dsn, name string
+	var role demo.Role
 	cmd := &cobra.Command{
 		Use:    writerName,
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return demo.Write(cmd.Context(), dsn, name, line.stdin, line.stdout)
+			return demo.Write(cmd.Context(), role, line.stdin, line.stdout)
 		},
 	}
-	cmd.Flags().StringVar(&dsn, "dsn", "", "data source name of the database")
-	cmd.Flags().StringVar(&name, "name", "", "name of the writer")
+	cmd.Flags().StringVar(&role.DSN, "dsn", "", "data source name of the database")
+	cmd.Flags().StringVar(&role.Name, "name", "", "name of the writer")
+	cmd.Flags().StringVar(&role.Lock, "stopped-clock", "", "URL of the lock, whose holder shall not notice that it stood still")
 	cmd.MarkFlagRequired("dsn")
 	cmd.MarkFlagRequired("name")
 	return cmd

@@ -108,7 +108,7 @@ environment variable HOLDFAST_LOCK; the default suits the file system.`,
 	})
 	root.PersistentFlags().StringVar(&line.lock, "lock", "", "URL of the lock: auto, flock, leasefile, leasefile:///dir")
 	root.PersistentFlags().StringVar(&line.ttl, "ttl", "", "how long a lease outlives the silence of its holder (default 15s)")
-	root.AddCommand(shellCommand(line), statusCommand(line), demoCommand(line), writerCommand(line), versionCommand(line))
+	root.AddCommand(shellCommand(line), statusCommand(line), settleCommand(line), adoptCommand(line), demoCommand(line), writerCommand(line), versionCommand(line))
 	return root, started
 }
 

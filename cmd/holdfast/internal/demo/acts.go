@@ -1,13 +1,21 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
+
+	"github.com/holdfastdb/holdfast"
 )
 
 var ownPID = os.Getpid()
+
+// frozen is the writer that is frozen.
+const frozen = "A"
 
 // patience is how long the director waits for what should happen soon.
 const patience = 20 * time.Second
@@ -73,6 +81,26 @@ func (d *director) killOne(ctx context.Context) error {
 	}
 	d.remark(e, "killed in a transaction")
 	d.screen.event(d, "%s goes on %s later, and rolled the half transaction back", next, short(after))
+	return d.tellFile(ctx)
+}
+
+// tellFile tells which file is the database, and which there are.
+func (d *director) tellFile(ctx context.Context) error {
+	status, err := holdfast.Status(ctx, d.dsn)
+	if err != nil {
+		return err
+	}
+	files, err := filepath.Glob(filepath.Join(d.dir, database+"*"))
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, file := range files {
+		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() && !strings.HasSuffix(file, ".holdfast") {
+			names = append(names, filepath.Base(file))
+		}
+	}
+	d.screen.event(d, "the database is %s now; there are %s", cmp.Or(status.File, database), strings.Join(names, ", "))
 	return nil
 }
 
@@ -83,13 +111,16 @@ func (d *director) freezeOne(ctx context.Context) error {
 		d.screen.event(d, "the act in which one is frozen is left out: this system cannot stop another process")
 		return nil
 	}
-	e, err := d.standStill(ctx, "A")
+	if err := d.tellFile(ctx); err != nil {
+		return err
+	}
+	e, err := d.standStill(ctx, frozen)
 	if err != nil {
 		return err
 	}
-	w := d.writers["A"]
+	w := d.writers[frozen]
 	at := time.Now()
-	if err := d.child("A").freeze(); err != nil {
+	if err := d.child(frozen).freeze(); err != nil {
 		return fmt.Errorf("freeze A: %w", err)
 	}
 	w.state = "frozen"
@@ -99,7 +130,10 @@ func (d *director) freezeOne(ctx context.Context) error {
 		return err
 	}
 	d.remark(e, "frozen in a transaction")
-	d.screen.event(d, "%s takes over %s later, when A's lease has expired", next, short(after))
+	d.screen.event(d, "%s takes over %s later, when A's lease has expired, and goes on in a copy", next, short(after))
+	if err := d.tellFile(ctx); err != nil {
+		return err
+	}
 	if err := d.rest(ctx, d.opts.Length/10); err != nil {
 		return err
 	}
@@ -108,12 +142,16 @@ func (d *director) freezeOne(ctx context.Context) error {
 
 // wakeUp lets A go on, which must learn that it is too late.
 func (d *director) wakeUp(ctx context.Context, e event) error {
-	w, c := d.writers["A"], d.child("A")
+	w, c := d.writers[frozen], d.child(frozen)
 	losses := w.losses
 	if err := c.wake(); err != nil {
 		return fmt.Errorf("wake A: %w", err)
 	}
-	d.screen.event(d, "A wakes up and tries to commit transaction %d", e.Row)
+	if canStopClock(d.opts.Lock) {
+		d.screen.event(d, "A wakes up, its clock as far behind as it was frozen, and commits transaction %d in its old belief", e.Row)
+	} else {
+		d.screen.event(d, "A wakes up and tries to commit transaction %d", e.Row)
+	}
 	if err := c.tell(goOn); err != nil {
 		return err
 	}

@@ -20,6 +20,9 @@ import (
 // show.
 var ErrNoLease = errors.New("demo: it shows a lease, which this lock has not: leave --lock out, or use --lock leasefile")
 
+// database is the name of the database in its directory.
+const database = "bank.db"
+
 // Options says how the demonstration runs.
 type Options struct {
 	Dir    string        // where its own directory is made; "" is the system's place for temporary files
@@ -51,7 +54,7 @@ func Run(ctx context.Context, opts Options) (err error) {
 		err = errors.Join(err, os.RemoveAll(dir))
 	}()
 
-	db, err := target.Parse(filepath.Join(dir, "bank.db"), target.Flags{Lock: opts.Lock, TTL: opts.TTL})
+	db, err := target.Parse(filepath.Join(dir, database), target.Flags{Lock: opts.Lock, TTL: opts.TTL})
 	if err != nil {
 		return err
 	}
@@ -59,9 +62,9 @@ func Run(ctx context.Context, opts Options) (err error) {
 	if err != nil {
 		return err
 	}
-	screen.note("Three processes write to one database, %s,", filepath.Join(dir, "bank.db"))
+	screen.note("Three processes write to one database, %s,", filepath.Join(dir, database))
 	screen.note("through a lease of %v, and without any lock of the operating system.", ttl)
-	d := newDirector(opts, db.DSN, ttl, screen)
+	d := newDirector(opts, dir, db.DSN, ttl, screen)
 	if err := d.play(ctx); err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 // say. Everything but the writers' pipes runs on its caller's goroutine.
 type director struct {
 	opts   Options
+	dir    string // where the database lies
 	dsn    string
 	ttl    time.Duration
 	screen *screen
@@ -46,8 +47,8 @@ type remark struct {
 	text  string
 }
 
-func newDirector(opts Options, dsn string, ttl time.Duration, s *screen) *director {
-	return &director{opts: opts, dsn: dsn, ttl: ttl, screen: s, began: time.Now(),
+func newDirector(opts Options, dir, dsn string, ttl time.Duration, s *screen) *director {
+	return &director{opts: opts, dir: dir, dsn: dsn, ttl: ttl, screen: s, began: time.Now(),
 		events: make(chan event), writers: make(map[string]*tally), turns: make(turns)}
 }
 
@@ -55,7 +56,11 @@ func newDirector(opts Options, dsn string, ttl time.Duration, s *screen) *direct
 func (d *director) play(ctx context.Context) error {
 	defer d.clear()
 	for _, name := range []string{"A", "B", "C"} {
-		c, err := startChild(d.opts.Writer, d.dsn, name, d.events)
+		role := Role{DSN: d.dsn, Name: name}
+		if name == frozen && canStopClock(d.opts.Lock) {
+			role.Lock = d.opts.Lock
+		}
+		c, err := startChild(d.opts.Writer, role, d.events)
 		if err != nil {
 			return err
 		}
@@ -161,7 +166,7 @@ func (d *director) take(e event) error {
 			break
 		}
 		w.undone = append(w.undone, e.Row)
-		d.screen.event(d, "%s is refused: its lease is lost, transaction %d never happened", e.writer, e.Row)
+		d.screen.event(d, "%s is refused, transaction %d never happened: %s", e.writer, e.Row, e.Reason)
 	case broken:
 		w.reason = e.Reason
 	case stopped:

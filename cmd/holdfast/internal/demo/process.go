@@ -19,9 +19,9 @@ type child struct {
 }
 
 // startChild starts a writer, whose events go to events until it has ended.
-func startChild(command []string, dsn, name string, events chan<- event) (*child, error) {
-	c := &child{name: name}
-	c.cmd = exec.Command(command[0], append(command[1:], "--dsn", dsn, "--name", name)...)
+func startChild(command []string, role Role, events chan<- event) (*child, error) {
+	c := &child{name: role.Name}
+	c.cmd = exec.Command(command[0], append(command[1:], "--dsn", role.DSN, "--name", role.Name, "--stopped-clock", role.Lock)...)
 	c.cmd.Stderr = &c.said
 	c.cmd.SysProcAttr = apart()
 	var err error
@@ -33,7 +33,7 @@ func startChild(command []string, dsn, name string, events chan<- event) (*child
 		return nil, err
 	}
 	if err := c.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start writer %s: %w", name, err)
+		return nil, fmt.Errorf("start writer %s: %w", c.name, err)
 	}
 	go c.listen(out, events)
 	return c, nil

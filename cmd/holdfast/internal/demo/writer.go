@@ -7,11 +7,14 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
 
 	"github.com/holdfastdb/holdfast"
+	"github.com/holdfastdb/holdfast/backends/leasefile"
+	"github.com/holdfastdb/holdfast/locking"
 	"github.com/holdfastdb/holdfast/vfs"
 )
 
@@ -25,17 +28,31 @@ type writer struct {
 	events   *json.Encoder
 	commands <-chan command // closed when the director is gone
 	stood    bool           // stood still in the present transaction
+	clock    *stoppedClock  // nil: it is the kernel's
+}
+
+// A Role is what one writer is.
+type Role struct {
+	DSN  string // of the database
+	Name string // of the writer
+	Lock string // if not "", instead of the one in DSN: a lease file, by a clock that does not notice when the process stands still
 }
 
 // Write is what the hidden command does: it writes rows under a name until it is
 // told to stop, or the director that reads its events is gone.
-func Write(ctx context.Context, dsn, name string, in io.Reader, out io.Writer) error {
-	db, err := holdfast.Open(dsn, holdfast.Options{})
-	if err != nil {
+func Write(ctx context.Context, role Role, in io.Reader, out io.Writer) error {
+	w := &writer{name: role.Name, events: json.NewEncoder(out), commands: readCommands(in)}
+	opts := holdfast.Options{}
+	if role.Lock != "" {
+		w.clock = newStoppedClock()
+		locking.RegisterBackend(stoppedScheme, w.clock.open)
+		opts.Lock = strings.Replace(role.Lock, leasefile.Scheme, stoppedScheme, 1)
+	}
+	var err error
+	if w.db, err = holdfast.Open(role.DSN, opts); err != nil {
 		return err
 	}
-	w := &writer{name: name, db: db, events: json.NewEncoder(out), commands: readCommands(in)}
-	return errors.Join(w.run(ctx), db.Close())
+	return errors.Join(w.run(ctx), w.db.Close())
 }
 
 func readCommands(in io.Reader) <-chan command {
@@ -85,6 +102,9 @@ func (w *writer) transaction(ctx context.Context, n int, standStill bool) error 
 		return err
 	}
 	defer conn.Close()
+	if w.clock != nil {
+		defer w.clock.goOn()
+	}
 	tx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable}) // BEGIN IMMEDIATE
 	if err != nil {
 		return w.failed(n, err, false)
@@ -101,8 +121,8 @@ func (w *writer) transaction(ctx context.Context, n int, standStill bool) error 
 	}
 	e.Until = time.Now()
 	if err := tx.Commit(); err != nil {
-		// After standing still there is no doubt: if the lease is lost, then since
-		// before COMMIT, which could not write any more.
+		// After standing still there is no doubt, though this process cannot know: when
+		// it was frozen its journal was there, so whoever took over undid the transaction.
 		return w.failed(n, err, !standStill)
 	}
 	return w.send(e)
@@ -130,6 +150,9 @@ func (w *writer) standStill(conn *sql.Conn, e event) error {
 	})
 	if err != nil {
 		return err
+	}
+	if w.clock != nil {
+		w.clock.standStill()
 	}
 	e.Kind, e.Until = inside, time.Now()
 	e.Epoch, e.Level = holding(conn)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -84,12 +85,23 @@ func (sh *Shell) notItself(schema, file string) error {
 	if name.String() == "" {
 		return nil
 	}
-	own, err1 := os.Stat(name.String())
-	other, err2 := os.Stat(file)
-	if err1 == nil && err2 == nil && os.SameFile(own, other) {
+	if sameFile(name.String(), file) {
 		return fmt.Errorf("%s is this very database: name another file", file)
 	}
 	return nil
+}
+
+// sameFile reports whether two names lead to one database, which after a takeover
+// may lie under another name than either.
+func sameFile(own, other string) bool {
+	a, err1 := os.Stat(own)
+	b, err2 := os.Stat(other)
+	if err1 == nil && err2 == nil {
+		return os.SameFile(a, b)
+	}
+	dir, err1 := os.Stat(filepath.Dir(own))
+	otherDir, err2 := os.Stat(filepath.Dir(other))
+	return err1 == nil && err2 == nil && os.SameFile(dir, otherDir) && filepath.Base(own) == filepath.Base(other)
 }
 
 // copyPages copies by the portion, so that it can be interrupted and others come

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"github.com/holdfastdb/holdfast/vfs"
 )
 
 var schemaCommands = []command{
@@ -15,7 +17,7 @@ var schemaCommands = []command{
 	{name: ".tables", args: "[PATTERN]", help: "Show tables and views, LIKE a pattern", max: 1, takes: someTable, run: tables},
 }
 
-func databases(sh *Shell, _ context.Context, _ []string) error {
+func databases(sh *Shell, ctx context.Context, _ []string) error {
 	return sh.session.query(`SELECT name, file FROM pragma_database_list ORDER BY seq`, func(stmt *sqlite3.Stmt) error {
 		name, file := stmt.ColumnText(0), stmt.ColumnText(1)
 		if file == "" {
@@ -24,6 +26,15 @@ func databases(sh *Shell, _ context.Context, _ []string) error {
 		access := "r/w"
 		if readOnly, _ := sh.session.raw.ReadOnly(name); readOnly {
 			access = "r/o"
+		}
+		if f := vfs.FileOf(sh.session.raw, name); f != nil {
+			now, err := f.Locker().Current(ctx)
+			if err != nil {
+				return err
+			}
+			if now.File != "" {
+				access += ", in " + now.File
+			}
 		}
 		_, err := fmt.Fprintf(sh.out, "%s: %s %s\n", name, file, access)
 		return err

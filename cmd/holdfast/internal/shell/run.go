@@ -3,6 +3,7 @@ package shell
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -94,6 +95,9 @@ func (sh *Shell) statement(text string) (rest string, err error) {
 	defer stmt.Close() // its error is the one that Err told
 	if err := sh.show(stmt); err != nil {
 		return rest, err
+	}
+	if err := sh.session.lost(); err != nil {
+		return rest, fmt.Errorf("%w: %w", vfs.CodeLost, err) // what was shown may not have been true
 	}
 	if sh.set.changes {
 		sh.say("changes: %d   total_changes: %d", raw.Changes(), raw.TotalChanges())

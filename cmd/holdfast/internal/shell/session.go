@@ -92,7 +92,7 @@ func (s *session) settle() error {
 		return nil
 	}
 	s.raw.SetInterrupt(context.Background())
-	if !s.lost() && (s.keep || s.inTransaction()) {
+	if s.lost() == nil && (s.keep || s.inTransaction()) {
 		return nil
 	}
 	conn := s.conn
@@ -100,14 +100,14 @@ func (s *session) settle() error {
 	return conn.Close()
 }
 
-// lost reports whether the connection lost its database for good.
-func (s *session) lost() bool {
+// lost returns an error if the connection lost its database for good.
+func (s *session) lost() error {
 	for f := range vfs.Files(s.raw) {
-		if f.Lost() != nil {
-			return true
+		if err := f.Lost(); err != nil {
+			return err
 		}
 	}
-	return false
+	return nil
 }
 
 func (s *session) inTransaction() bool { return s.conn != nil && !s.raw.GetAutocommit() }

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"github.com/holdfastdb/holdfast"
+	"github.com/holdfastdb/holdfast/cmd/holdfast/internal/examine"
+	"github.com/holdfastdb/holdfast/cmd/holdfast/internal/lockview"
+	"github.com/holdfastdb/holdfast/cmd/holdfast/internal/meter"
+)
+
+// adoptFlags are the flags of adopt alone.
+type adoptFlags struct {
+	file         string
+	yes, noCheck bool
+}
+
+func adoptCommand(line *commandLine) *cobra.Command {
+	var flags adoptFlags
+	cmd := &cobra.Command{
+		Use:   "adopt DB",
+		Short: "Say which file is the database when its register is gone",
+		Long: `Say which file is the database when its register cannot tell: it was deleted or
+damaged, belongs to another database, or names a file that is not there. Until then
+nobody is let in.
+
+The files that may be the database are listed and checked, each in a private copy, so
+that nothing is touched. One is recommended; the others stay as they are. Whoever
+opens the database next copies the file first, since a process that the register
+forgot may still write to it. Nothing is done while the register is in order, or a
+process has the database in use.`,
+		Example:           "  holdfast adopt --lock leasefile app.db\n  holdfast adopt --lock leasefile --file app.db@18-3fa9c2d1 --yes app.db",
+		Args:              oneDatabase,
+		ValidArgsFunction: completeDatabase,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			db, err := line.database(args[0], "")
+			if err != nil {
+				return err
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			err = line.adopt(ctx, db.DSN, flags)
+			if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+				return errNo
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&flags.file, "file", "", "adopt this file, not the one that is recommended")
+	cmd.Flags().BoolVar(&flags.noCheck, "no-check", false, "do not copy the files to check them")
+	cmd.Flags().BoolVarP(&flags.yes, "yes", "y", false, "do not ask")
+	return cmd
+}
+
+func (l *commandLine) adopt(ctx context.Context, dsn string, flags adoptFlags) error {
+	inv, err := holdfast.Inspect(ctx, dsn)
+	switch {
+	case err != nil:
+		return err
+	case inv.Damage == nil:
+		return fmt.Errorf("adopt: %w: the database is %s: open it", holdfast.ErrIntact, file(inv))
+	case len(inv.Candidates) == 0:
+		return fmt.Errorf("adopt: %w, and there is no file that could be the database: restore one as %s, and adopt that",
+			inv.Damage, filepath.Base(inv.Path))
+	}
+	if _, err := fmt.Fprintf(l.stdout, "%v\n\n", inv.Damage); err != nil {
+		return err
+	}
+	verdicts, err := l.check(ctx, inv, flags)
+	if err != nil {
+		return err
+	}
+	chosen, why := recommend(inv.Candidates, verdicts)
+	if _, err := fmt.Fprintf(l.stdout, "%s\n\n%s\n", tableOf(inv.Candidates, verdicts), why); err != nil {
+		return err
+	}
+	if flags.file != "" {
+		chosen = flags.file
+	}
+	if chosen == "" {
+		return errors.New("adopt: none is recommended: choose one with --file")
+	}
+	if !flags.yes {
+		if err := l.confirm(ctx, "adopt", fmt.Sprintf("Adopt %s?", chosen)); err != nil {
+			return err
+		}
+	}
+	if err := holdfast.Adopt(ctx, dsn, chosen); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(l.stdout, "%s is adopted: whoever opens %s next copies it, and goes on with the copy\n", chosen, filepath.Base(inv.Path))
+	return err
+}
+
+// unchecked is the verdict on a file that nobody looked into.
+const unchecked = "not checked"
+
+// check returns a verdict on each candidate.
+func (l *commandLine) check(ctx context.Context, inv holdfast.Inventory, flags adoptFlags) (map[string]string, error) {
+	verdicts := make(map[string]string)
+	for _, c := range inv.Candidates {
+		if flags.noCheck {
+			verdicts[c.File] = unchecked
+			continue
+		}
+		bar := meter.New(l.stderr, "checking "+c.File)
+		verdict, err := examine.Check(ctx, filepath.Join(filepath.Dir(inv.Path), c.File), bar.Set)
+		bar.End(err == nil)
+		switch {
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case err != nil:
+			verdict = unchecked + ": " + strings.ReplaceAll(err.Error(), "\n", "; ")
+		}
+		verdicts[c.File] = verdict
+	}
+	return verdicts, nil
+}
+
+// recommend returns the candidate that is most likely the database, or "", and why.
+func recommend(all []holdfast.Candidate, verdicts map[string]string) (file, why string) {
+	for _, c := range all {
+		verdict := verdicts[c.File]
+		if verdict != "ok" && !strings.HasPrefix(verdict, unchecked) {
+			continue
+		}
+		why = fmt.Sprintf("Recommended is %s: ", c.File)
+		switch {
+		case len(all) == 1:
+			why += "there is no other"
+		case c.Epoch == 0:
+			why += "no other one is sound"
+		default:
+			why += fmt.Sprintf("of those that are sound it has the highest epoch, %d, and each takeover copies to a higher one", c.Epoch)
+		}
+		if verdict != "ok" {
+			why += "; but nobody looked into it"
+		}
+		return c.File, why + ".\nA copy that was never finished would have a high epoch too: compare size, time and counter with the others."
+	}
+	return "", "None is recommended: all of them are damaged."
+}
+
+// tableOf lists the candidates.
+func tableOf(all []holdfast.Candidate, verdicts map[string]string) string {
+	t := table.NewWriter()
+	t.SetStyle(table.Style{Box: table.StyleBoxLight, Options: table.OptionsDefault})
+	t.AppendHeader(table.Row{"file", "epoch", "size", "changed", "counter", "beside it", "integrity"})
+	for _, c := range all {
+		epoch := "plain name"
+		if c.Epoch > 0 {
+			epoch = fmt.Sprint(c.Epoch)
+		}
+		var beside []string
+		if c.Journal {
+			beside = append(beside, "hot journal")
+		}
+		if c.WAL {
+			beside = append(beside, "WAL")
+		}
+		t.AppendRow(table.Row{c.File, epoch, lockview.Bytes(c.Size), c.Changed.Format(time.DateTime), c.Counter, strings.Join(beside, ", "), verdicts[c.File]})
+	}
+	return t.Render()
+}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/holdfastdb/holdfast/cmd/holdfast/internal/terminal"
+)
+
+// errNo: whoever was asked did not say yes.
+var errNo = errors.New("nothing was changed")
+
+// confirm asks a question at the terminal. Without one it is a usage error.
+func (l *commandLine) confirm(ctx context.Context, command, question string) error {
+	if !terminal.Is(l.stdin) {
+		return usageError{fmt.Errorf("%s asks before it does anything, and there is no terminal to ask at: give --yes", command)}
+	}
+	fmt.Fprintf(l.stderr, "%s [y/N] ", question)
+	answer := make(chan string, 1)
+	go func() { // a read cannot be interrupted
+		line, err := bufio.NewReader(l.stdin).ReadString('\n')
+		if err == io.EOF {
+			fmt.Fprintln(l.stderr)
+		}
+		answer <- strings.ToLower(strings.TrimSpace(line))
+	}()
+	select {
+	case said := <-answer:
+		if said == "y" || said == "yes" {
+			return nil
+		}
+	case <-ctx.Done():
+		fmt.Fprintln(l.stderr)
+	}
+	return errNo
+}
