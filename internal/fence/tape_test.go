@@ -167,7 +167,7 @@ func record(t testing.TB, pragmas, setup string, scripts ...string) *history {
 	must(db.Exec(pragmas + setup))
 	must(shut())
 	db, shut = open(t, rec, "app.db")
-	must(db.Exec(pragmas))
+	must(db.Exec(pragmas + "PRAGMA wal_checkpoint(truncate)"))
 	h := &history{start: maps.Clone(rec.disk), states: []string{content(t, db)}}
 	h.wal = rec.disk["app.db"].data[18] == 2
 	rec.ops = nil
