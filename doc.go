@@ -24,30 +24,44 @@
 //	idle     how long an unused lease is kept: ttl
 //	sticky   off gives the lease up behind each transaction, unless another follows at once
 //	timeout  bound on one operation of the lock's storage: a third of ttl
+//	fence    off does without the fence: see below
+//	verify   read asks after each read transaction too whether the lease still stands; commit, the default, only before a commit is acknowledged
 //
 // A lock URL may carry the others as its own parameters, as in
-// leasefile?ttl=30s; those of the data source name win. One that nobody knows is
-// an error. A database in memory has no lock.
+// leasefile?ttl=30s; those of the data source name win. Only verify has its place in
+// the data source name alone. One that nobody knows is an error. A database in memory has no lock.
 //
 // Without lock the environment variable HOLDFAST_LOCK says which, and without that
 // it is auto: leasefile if a lease lies beside the database already or its file
 // system is shared between hosts (NFS, SMB, FUSE and the like), else flock. Lease
 // parameters beside auto mean nothing when it takes flock; beside lock=flock they
-// are an error. Everybody who opens a database must come to the same lock. Within
-// one process a second opening that names another lock or another ttl is refused.
+// are an error. Everybody who opens a database must come to the same lock, and agree on
+// the fence. Within one process a second opening that names another lock or another
+// setting of it is refused. auto does not choose for a database whose marker,
+// app.db.holdfast, says that it has a lease elsewhere, and flock refuses it.
 //
 // # What is promised
 //
 // Each open database has a grade, logged once when it is opened: see
 // [locking.Grade]. Under kernel (flock) the kernel of this host excludes other
-// processes. Under lease, exclusion holds if no write takes effect later than the
-// guard interval after its holder's deadline.
+// processes. A lease is fenced: whatever a stale process still does, the database is
+// never corrupted, and no commit that was acknowledged is lost. With fence=off its grade
+// is lease, which holds only if no write takes effect later than the guard interval
+// after its holder's deadline.
+//
+// Under the fence a commit is acknowledged only after the lock's storage said that the
+// lease still stands. Who takes over from a process that expired in the middle of its
+// work goes on in a copy, such as app.db@18-3fa9c2d1; the database is opened by its plain
+// name all the same. [Status] tells which file it is, [Settle] brings the plain name
+// back, and [Adopt] is for a lock whose storage was lost. A lease needs room for one more
+// copy of the database.
 //
 // Errors are SQLite's, joined with what was behind them. [HeldError] names who
 // holds the database behind sqlite3.BUSY. A context that ends in a wait for a lock,
 // that of a COMMIT included, comes back as context.DeadlineExceeded or Canceled.
-// [ErrLost] says that the lease was lost: the transaction is undone, nothing on
-// that connection works any more, and the pool replaces it.
+// [ErrLost] says that the lease was lost: the transaction is undone, unless it was the
+// commit that failed so, whose outcome is then unknown to this process: look for it on a
+// new connection. Nothing on the old one works any more, and the pool replaces it.
 //
 // In WAL mode under a lease one process has the database for as long as it has
 // connections to it. When another one asks, idle connections of the pool are
@@ -58,7 +72,10 @@
 //
 // # Not promised
 //
-// Writers take turns; there are never two at once. A lease cannot stop a paused
-// process from writing late. A backup by SQLite's backup API writes its destination
+// Writers take turns; there are never two at once. A process that was paused, and whose
+// clock did not notice, may read old data, or parts of two states, until it next asks:
+// verify=read has it ask before a read is over. Under the fence journal_mode MEMORY and
+// OFF are refused, and so is a transaction that writes to several attached databases
+// with rollback journals. A backup by SQLite's backup API writes its destination
 // without our locks, unless that is named by a URI with vfs=holdfast.
 package holdfast

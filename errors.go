@@ -19,8 +19,9 @@ var (
 	ErrHeld = locking.ErrHeld
 
 	// ErrLost is [locking.ErrLost]: this process lost the database. Whatever the
-	// transaction did is undone, unless it was a commit whose outcome is unknown.
-	// The pool opens another connection by itself.
+	// transaction did is undone. If it was a commit that failed so, its outcome is
+	// unknown to this process: a new connection shows it. What was read in a transaction
+	// that ended so may not have been true. The pool opens another connection by itself.
 	ErrLost = locking.ErrLost
 )
 

@@ -18,8 +18,9 @@ type Options struct {
 	// ttl. It means nothing to a lock of the kernel.
 	TTL time.Duration
 
-	// Params are further parameters of a data source name, by name. They take the
-	// place of those of the same name that the data source name itself carries.
+	// Params are further parameters of a data source name, by name, such as verify.
+	// They take the place of those of the same name that the data source name itself
+	// carries.
 	Params url.Values
 
 	// Init is called with each new connection, after the _pragma parameters and

@@ -94,7 +94,8 @@ func rootCommand(line *commandLine) (root *cobra.Command, started *bool) {
 
 A database is named by its path or by a data source name (file:...). Which lock
 guards it is chosen by --lock, by the lock parameter of the name, or else by the
-environment variable HOLDFAST_LOCK; the default suits the file system.`,
+environment variable HOLDFAST_LOCK; the default suits the file system. A lease is
+fenced unless the name says fence=off.`,
 		Example:               "  holdfast shell app.db\n  holdfast status app.db\n  holdfast demo",
 		SilenceErrors:         true,
 		SilenceUsage:          true,

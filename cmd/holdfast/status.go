@@ -25,7 +25,8 @@ func statusCommand(line *commandLine) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status DB",
 		Short: "Show who holds a database and who waits",
-		Long: `Show who holds a database and who waits, and what the locks promise.
+		Long: `Show who holds a database and who waits, what the locks promise, which file is
+the database, and how far a takeover is.
 
 It takes no lock and creates nothing. Ages and times to expiry compare the clocks
 of other hosts with ours: they are for people.`,
