@@ -55,6 +55,10 @@ func (r *Register) look(ctx context.Context) (listing, error) {
 
 // list lists the directory of the register.
 func (r *Register) list() (listing, error) {
+	// One at a time: the kernel would answer one listing with what it is just reading
+	// for another, which may have been asked for earlier.
+	r.listing.Lock()
+	defer r.listing.Unlock()
 	var names []string
 	err := eachName(r.fs, r.dir, func(some []string) bool {
 		names = append(names, some...)
@@ -125,6 +129,7 @@ func eachName(fsys afero.Fs, dir string, f func([]string) bool) error {
 		return err
 	}
 	defer d.Close()
+	forget(d)
 	for {
 		names, err := d.Readdirnames(1024)
 		if len(names) > 0 && !f(names) {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,7 +30,8 @@ type Register struct {
 	dir    string      // cleaned
 	probed atomic.Bool // the file system passed probe
 
-	latest atomic.Pointer[loaded] // what was read or written last; nil if nothing was
+	listing sync.Mutex
+	latest  atomic.Pointer[loaded] // what was read or written last; nil if nothing was
 }
 
 // A loaded value is that of a state, which never gets another one.
