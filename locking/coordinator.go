@@ -25,7 +25,8 @@ type Coordinator struct {
 	kick     chan struct{}   // wakes the keeper; holds one
 	life     context.Context // ends with the coordinator
 	cancel   context.CancelFunc
-	routines sync.WaitGroup // the keeper and the watcher
+	routines sync.WaitGroup // the keeper, the watcher, a copy and a removal
+	left     atomic.Bool    // the keeper ended
 	ended    chan struct{}  // closed when the routines are done
 	watching *watcher       // nil if the register cannot watch
 
@@ -81,6 +82,7 @@ func NewCoordinator(reg Register, opts Options) (*Coordinator, error) {
 	k := newKeeper(c)
 	c.routines.Go(func() {
 		k.run(ctx)
+		c.left.Store(true)
 		cancel()
 	})
 	go func() {
@@ -150,6 +152,9 @@ func (c *Coordinator) awaitEnd() error {
 	case <-c.ended:
 		return nil
 	case <-grace.C:
+		if c.left.Load() {
+			return errors.New("locking: close: the lease is given up, and the removal of files that nobody needs hangs")
+		}
 		return fmt.Errorf("locking: close: %w: an operation on the register hangs; others can go on after %v", ErrUnreachable, c.opts.TTL)
 	}
 }

@@ -69,11 +69,12 @@ func (w *copying) failure() error {
 type sweep struct {
 	names []string
 	done  chan struct{}
+	began instant
 	gone  []string // settled when done is closed
 }
 
 func (c *Coordinator) sweep(names []string) *sweep {
-	w := &sweep{names: names, done: make(chan struct{})}
+	w := &sweep{names: names, done: make(chan struct{}), began: now()}
 	c.routines.Go(func() {
 		for _, name := range names {
 			if err := c.opts.Storage.Remove(c.life, name); err != nil {
@@ -146,12 +147,16 @@ func (k *keeper) shut(in *intent) bool {
 	return true
 }
 
-// busy reports whether the session has something to end before it may step down.
+// busy reports whether the session has something to end before it steps down. For a
+// removal it waits a little, since only who has not stepped down can say that the
+// plain name is gone; but that can take long: an NFS server first asks a client that it
+// cannot reach to give the file back.
 func (k *keeper) busy() bool {
 	if k.c.closing {
 		k.copying.abandon()
 	}
-	return k.copying != nil && k.copying.failure() == nil || k.sweep.running()
+	return k.copying != nil && k.copying.failure() == nil ||
+		k.sweep.running() && k.sweep.began.elapsed() < k.c.opts.Timeout/2
 }
 
 // fenceMoves reports whether a plan changes what the record says of files.

@@ -142,7 +142,7 @@ func (k *keeper) rest(in *intent) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.session
-	if s != k.session || c.closing || in.again {
+	if s != k.session || c.closing && !k.busy() || in.again {
 		return 0
 	}
 	want := c.want()

@@ -551,3 +551,60 @@ func TestAdoptWaitsForTheDead(t *testing.T) {
 		}
 	})
 }
+
+// stuck is a storage on which nothing can be removed.
+type stuck struct {
+	*shelf
+	free chan struct{}
+}
+
+func (s stuck) Remove(context.Context, string) error {
+	<-s.free
+	return nil
+}
+
+func TestRemovalThatHangsHoldsNobodyUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg, files := &cell{}, newShelf()
+		freeze(t, reg, fenced(files), Exclusive)
+		opts := fenced(files)
+		hangs := stuck{files, make(chan struct{})}
+		opts.Storage = hangs
+		a, b := open(t, reg, opts), open(t, reg, fenced(files))
+		l, _ := enter(t, a, time.Minute)
+		must(t, l.Unlock(None))
+		began := time.Now()
+		transact(t, newLock(t, b), time.Minute)
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("the hand-over took %v", took)
+		}
+		began = time.Now()
+		if err := a.Close(t.Context()); err == nil || time.Since(began) > 5*time.Second {
+			t.Errorf("Close: %v after %v, want an error within 5s", err, time.Since(began))
+		}
+		close(hangs.free)
+	})
+}
+
+func TestCloseWaitsForTheRemoval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg, files := &cell{}, newShelf()
+		freeze(t, reg, fenced(files), Exclusive)
+		opts := fenced(files)
+		hangs := stuck{files, make(chan struct{})}
+		opts.Storage = hangs
+		c := open(t, reg, opts)
+		enter(t, c, time.Minute)
+		go func() {
+			time.Sleep(time.Second)
+			close(hangs.free)
+		}()
+		for l := range c.places {
+			l.Close()
+		}
+		must(t, c.Close(t.Context()))
+		if r := reg.record(t); r.Removing != nil {
+			t.Errorf("the plain name is gone, and %v is said to be at work on it", r.Removing)
+		}
+	})
+}
