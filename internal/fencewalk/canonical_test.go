@@ -114,11 +114,14 @@ func (w *walk) forgetSeat(s *state, i int, relevant uint8) {
 		return
 	}
 	out := s.reg.find(i) == nil
+	if out {
+		seat.late = 0
+	}
 	if w.without == (rules{}) && out && seat.pc != lost && !w.comeback {
 		copies := seat.pc == copying || seat.pc == publishing
 		reads := seat.level < 2 && seat.pc != idle
 		switch {
-		case seat.pc == removing, seat.pc == telling:
+		case seat.pc == removing, seat.pc == telling, seat.pc == leaving:
 		case copies && !(w.settle && seat.to == plain), !copies && relevant&(1<<seat.name) == 0, reads:
 			seat.pc = lost
 		}

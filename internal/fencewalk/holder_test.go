@@ -20,6 +20,7 @@ const (
 	publishing // the copy is durable
 	reading    // it read one page
 	looking    // it read both pages, and looks whether it is still in
+	leaving    // it asked to leave, and does not know the outcome
 	refused    // the register is unused beside a marker: for a person to look at
 	lost
 
@@ -78,6 +79,8 @@ func (w *walk) program(s *state, i int, emit emitter) {
 		w.publish(s, i, emit)
 	case reading, looking:
 		w.read(s, i, emit)
+	case leaving:
+		w.leaveAgain(s, i, emit)
 	case lost:
 		w.startAgain(s, i, emit)
 	case salting, framing, committing, writingBack:

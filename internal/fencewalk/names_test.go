@@ -5,6 +5,9 @@ import "github.com/holdfastdb/holdfast/locking"
 // tidy sets out to remove names that nobody needs, or to copy the database back to
 // its plain name.
 func (w *walk) tidy(s *state, i int, emit emitter) {
+	if !s.in(i) && !w.without.OwnNamesOnly {
+		return
+	}
 	set := s.reg.old
 	if w.without.OwnNamesOnly {
 		for name, d := range s.dir {
@@ -84,4 +87,18 @@ func (w *walk) tell(s *state, i int, emit emitter) {
 	w.swap(&n, i, request{level: locking.Level(seat.level), removed: 1 << name})
 	seat.pc, seat.sub = ready, 0
 	emit(&n, i, "tells the register that %n is gone", name)
+}
+
+// cannotSettle: nothing by the name may be there.
+func (w *walk) cannotSettle(n *state, i int, emit emitter) {
+	if !n.in(i) {
+		n.drop(i)
+		emit(n, i, "cannot settle, and is out", 0)
+		return
+	}
+	w.swap(n, i, request{level: locking.Exclusive, spoilt: plain + 1})
+	seat := &n.seats[i]
+	*seat = seat.again(0)
+	seat.pc = opening
+	emit(n, i, "cannot settle: the plain name is taken", 0)
 }

@@ -20,6 +20,9 @@ var (
 	readers  = scenario{name: "DELETE, readers", holders: 2, begins: 2, readers: true}
 	readers3 = scenario{name: "DELETE, readers, three holders", holders: 3, begins: 1, readers: true}
 	settles  = scenario{name: "DELETE, settle", holders: 2, begins: 2, settle: true, restart: true}
+	cleans   = scenario{name: "DELETE, clean up", holders: 2, begins: 1, clean: true}
+	deletes  = scenario{name: "DELETE, register deleted", holders: 2, begins: 2, deletes: true}
+	twice    = scenario{name: "DELETE, twice", holders: 2, begins: 2, doubt: true, twice: true, restart: true}
 	three    = scenario{name: "DELETE, three holders", holders: 3, begins: 2}
 )
 
@@ -54,10 +57,13 @@ var removals = []struct {
 	{"WAL: frames are synced before the commit", wal, rules{WALSynced: true}, "lost"},
 	{"WAL: its header is synced before frames", wal, rules{WALHeaderSynced: true}, "torn"},
 	{"WAL: a holder is evicted before its file is copied", wal, rules{EvictFirst: true}, "lost"},
-	{"RESERVED is taken over too", readers3, rules{ReservedFenced: true}, "lost"},
+	{"RESERVED is taken over too", readers, rules{ReservedFenced: true}, "torn"},
 	{"nobody reads what has to be copied first", readers, rules{TakeoverAlone: true}, "misread"},
 	{"whoever was evicted from the plain name is gone before it is used again", settles, rules{EvictedGone: true}, "torn"},
 	{"the plain name is not used while somebody may remove it", settles, rules{RemovingNoted: true}, "missing"},
+	{"only names in Old are removed", cleans, rules{OwnNamesOnly: true}, "missing"},
+	{"an unused register beside a marker is refused", deletes, rules{RegisterKnown: true}, "torn"},
+	{"who may have left acts as if it had", doubtful, rules{StepDownInDoubt: true}, "torn"},
 }
 
 func TestEachRuleIsNeeded(t *testing.T) {

@@ -59,7 +59,7 @@ type rules struct {
 	RegisterKnown   bool // an unused register beside a marker is refused
 	ReservedFenced  bool // eviction from RESERVED is followed by a takeover too
 	TakeoverAlone   bool // SHARED is not granted while a takeover is pending
-	RemovingNoted   bool // the plain name is not used again while its removal is in doubt
+	RemovingNoted   bool // that the plain name is gone counts only from who can know that nobody else removes it
 	WALPermission   bool // a WAL counts as synced after a register read
 	WALMarkBefore   bool // the salt is read before the database is copied
 	WALMarkAfter    bool // and again after the WAL was
@@ -79,7 +79,7 @@ func (w *walk) loosen(r *locking.Record, req *request) (tighten func(next *locki
 			}
 		}
 	}
-	if w.without.RemovingNoted {
+	if w.without.RemovingNoted && req.removed&(1<<plain) != 0 {
 		r.Removing = nil
 	}
 	if t := r.Takeover; t != nil && w.without.TakeoverAlone && req.level == locking.Shared {

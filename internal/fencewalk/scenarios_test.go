@@ -7,7 +7,7 @@ import (
 
 func TestWalk(t *testing.T) {
 	for _, sc := range []scenario{
-		readers, readers3, settles, wal, small, spills, persist, truncate, again, broken_, halves, doubtful, three,
+		cleans, deletes, twice, readers, readers3, settles, wal, small, spills, persist, truncate, again, broken_, halves, doubtful, three,
 		{name: "two holders, DELETE", holders: 2, begins: 2, rollback: true, anyOrder: true, restart: true},
 		{name: "two holders, TRUNCATE", holders: 2, begins: 2, journal: truncated, rollback: true, restart: true},
 		{name: "two holders, PERSIST", holders: 2, begins: 2, journal: zeroed, rollback: true, restart: true},

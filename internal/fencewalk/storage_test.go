@@ -101,6 +101,7 @@ func (s *state) run(o op) {
 
 // land lets one operation in flight take effect.
 func (w *walk) land(s *state, emit emitter) {
+	w.landSwaps(s, emit)
 	for k, o := range s.ops {
 		if o.own == 0 || s.blocked(k) {
 			continue

@@ -152,6 +152,10 @@ func (w *walk) markAfter(n *state, i int, emit emitter) {
 	spoilt := before.real().Spoilt(after.real())
 	if !spoilt || w.without.MarkAgain || w.without.WALMarkAfter {
 		seat.mark = mark{}
+		if seat.to == plain && n.dir[plain].db != 0 {
+			w.cannotSettle(n, i, emit)
+			return
+		}
 		if !w.without.NamePerCopier { // then nobody else can see the difference
 			n.makeDurable(w, i)
 			seat.pc = publishing

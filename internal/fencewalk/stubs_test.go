@@ -1,4 +1,0 @@
-package fencewalk
-
-func (w *walk) inDoubt(s, n *state, i int, req request, emit emitter) {
-}
