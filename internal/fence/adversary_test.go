@@ -7,11 +7,15 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 
 	"github.com/holdfastdb/holdfast/locking"
 )
+
+// thorough runs try every moment.
+var thorough = os.Getenv("HOLDFAST_REAL") == "1"
 
 // An adversary copies while a holder that lost its epoch goes on with its history.
 type adversary struct {
@@ -109,9 +113,14 @@ func (a *adversary) limit(lost int) int {
 
 // walk tries every moment of the loss, of the burst, and of its end.
 func (a *adversary) walk(t testing.TB) error {
-	stride := 3 // of the ticks, each time another third
-	if a.gusty {
+	stride := 3 * slow // of the ticks, each time others
+	switch {
+	case thorough:
+		stride = 1
+	case a.gusty:
 		stride = 17
+	case a.breaks != nil || a.rash:
+		stride = 3
 	}
 	for lost := range a.images {
 		ticks, err := a.burst(t, lost, -1, lost)
@@ -229,7 +238,11 @@ func TestCopyOfAChangingDatabase(t *testing.T) {
 		})
 		t.Run(m.name+" in any order", func(t *testing.T) {
 			a := newAdversary(recordMode(t, m.name, long, longWAL))
-			if err := a.storms(t, 200); err != nil {
+			n := uint64(200 / slow)
+			if thorough {
+				n = 5000
+			}
+			if err := a.storms(t, n); err != nil {
 				t.Error(err)
 			}
 			t.Logf("%d operations, %d copies, %d spoilt, %d different", len(a.h.ops), a.tried, a.moved, len(a.known))
