@@ -11,13 +11,21 @@ type Trace struct {
 // A Mark is what a copier sees beside a database, by fresh reads, before it copies
 // and again afterwards.
 //
-// It relies on what a holder does that keeps to the fence. A rollback journal is
-// finished (unlinked, truncated, its header overwritten) only after the register was
-// read anew, in a read that began after the beginning of that journal was synced (the
-// sync that follows the end of the one before, in the same file, is not that). A WAL
-// counts as synced only after such a read. So a holder that has lost its epoch can
-// finish the one journal that was there before, and none that it begins later; it can
-// write back and give up the WAL that was there before, and nothing of another one.
+// It relies on what a holder does that keeps to the fence:
+//
+//   - A rollback journal is finished (unlinked, truncated, its header overwritten) only
+//     after the register was read anew, in a read that began after the beginning of
+//     that journal was synced. (The sync that follows the end of the one before, in
+//     the same file, is not that.)
+//   - A WAL counts as synced, so that a page of it may be written to the database, only
+//     after such a read.
+//   - The records of a journal are synced before a header counts them, as SQLite does
+//     with synchronous=FULL. With NORMAL both go out together, and with OFF the header
+//     counts whatever follows: then a record that has landed by half may be played back.
+//
+// So a holder that has lost its epoch can finish the one journal that was there
+// before, and none that it begins later; it can write back and give up the WAL that
+// was there before, and nothing of another one.
 type Mark struct {
 	Journal Trace // -journal
 	WAL     Trace // -wal

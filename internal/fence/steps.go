@@ -19,9 +19,10 @@ const (
 //
 //   - MarkBefore comes first and MarkAfter last, so that a transaction that ended in
 //     between is seen.
-//   - Database comes before the journal and the WAL: a page is changed in the database
-//     only when what restores it is in one of those. So what was copied last protects
-//     all that was copied first.
+//   - Database comes before the journal: a page is changed in the database only when
+//     what restores it is in the journal. So what was copied last protects all that was
+//     copied first. (The WAL may come at any time between the marks: whatever of it can
+//     still reach the database was there before.)
 //   - JournalHeaders come before JournalRecords: a header that counts records is
 //     written once they are all there. Whoever reads the header first finds them; who
 //     reads it last may have looked for them too early.
