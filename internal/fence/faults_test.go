@@ -240,3 +240,27 @@ func TestRemove(t *testing.T) {
 		t.Errorf("got %v, want EIO", err)
 	}
 }
+
+// All copies are synced after the last write, and the directory after them.
+func TestDurable(t *testing.T) {
+	for _, mode := range []string{"delete", "wal"} {
+		files, _ := hot(t, mode)
+		s := newStage(files)
+		var calls []string
+		s.fault = func(call string) error {
+			switch call {
+			case "write":
+				calls = calls[:0]
+			case "sync", "syncdir":
+				calls = append(calls, call)
+			}
+			return nil
+		}
+		if err := Copy(t.Context(), s, "app.db", "copy", nil); err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{"sync", "sync", "syncdir"}; !slices.Equal(calls, want) {
+			t.Errorf("%s: %v, want %v", mode, calls, want)
+		}
+	}
+}
