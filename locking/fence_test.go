@@ -87,6 +87,12 @@ func TestFenceSteps(t *testing.T) {
 			{name: "b is alive", who: "b", level: Exclusive, nonce: "00000009", fence: Fencing{Copied: 1, Total: 2}, want: Exclusive,
 				then: fenceFacts{Takeover: true, By: "b", To: one}},
 		}},
+		{"who copies stays alone until it is done", evict, []fenceStep{
+			{name: "b would read", who: "b", level: Shared, want: Exclusive, then: fenceFacts{Takeover: true, By: "b", To: one}},
+			{name: "b is done and reads", who: "b", level: Shared, fence: Fencing{Done: one}, want: Exclusive,
+				then: fenceFacts{File: one, Removing: "b"}},
+			{name: "b reads", who: "b", level: Shared, want: Shared, then: fenceFacts{File: one, Removing: "nobody"}},
+		}},
 		{"a spoilt copy gets another name, once", evict, []fenceStep{
 			{name: "spoilt", who: "b", level: Exclusive, nonce: "00000003", fence: Fencing{Spoilt: one}, want: Exclusive,
 				then: fenceFacts{Takeover: true, By: "b", To: three, Old: []string{one}}},

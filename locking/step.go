@@ -98,10 +98,10 @@ func (r *Record) evict(req Request) (evicted []Holder) {
 // in the way.
 func (r *Record) move(i int, to Level) (blocker *Entry) {
 	e := &r.Entries[i]
+	if r.Takeover != nil && to > None && (to > e.Level || e.Level.Writing()) {
+		to = Exclusive // nobody else may look at the file before it was copied, nor may who copies it
+	}
 	if to > e.Level {
-		if r.Takeover != nil {
-			to = Exclusive // nobody else may look at the file before it was copied
-		}
 		if blocker = r.blocker(i, to); blocker != nil {
 			if to == Exclusive && e.Level == Reserved {
 				e.Level = Pending
