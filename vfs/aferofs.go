@@ -26,6 +26,7 @@ func (a aferoFS) open(name string, flag int, perm fs.FileMode) (handle, error) {
 
 func (a aferoFS) stat(name string) (fs.FileInfo, error) { return a.Stat(name) }
 func (a aferoFS) remove(name string) error              { return a.Remove(name) }
+func (a aferoFS) rename(from, to string) error          { return a.Rename(from, to) }
 
 func (a aferoFS) access(name string, flag sqlitevfs.AccessFlag) error {
 	info, err := a.Stat(name)
@@ -50,13 +51,13 @@ func (a aferoFS) syncDir(dir string) error {
 	return d.Sync()
 }
 
-func (a aferoFS) list(dir string, names ...string) (map[string]bool, error) {
+func (a aferoFS) list(dir string, keep func(name string) bool) ([]string, error) {
 	d, err := a.Open(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer d.Close()
-	return listed(d, names)
+	return listed(d, keep)
 }
 
 func (a aferoFS) resolve(name string) (string, bool, error) {

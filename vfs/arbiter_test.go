@@ -36,7 +36,9 @@ func (a *arbiter) process(name string) *process {
 	return &process{a: a, name: name, grade: locking.GradeLease}
 }
 
-func (p *process) open(context.Context, string, url.Values, locking.Storage) (locking.Locker, error) { return p, nil }
+func (p *process) open(context.Context, string, url.Values, locking.Storage) (locking.Locker, error) {
+	return p, nil
+}
 
 func (p *process) NewLock() (locking.Lock, error) {
 	p.a.mu.Lock()

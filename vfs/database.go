@@ -3,12 +3,11 @@ package vfs
 import (
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
-	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -18,36 +17,26 @@ import (
 
 // A database is what all connections of this process to one file share.
 type database struct {
-	vfs     *VFS
-	path    string     // the one absolute name
-	params  url.Values // lock options of whoever opened it first
-	modeof  string     // URI parameter of the same name
-	locker  locking.Locker
-	leased  bool        // other hosts may write, so nothing is known after an absence
-	perm    fs.FileMode // of the database
-	info    fs.FileInfo // of the database when it was opened: its journals get the same owner
-	created atomic.Bool // by this process, and its name not yet synced
+	vfs    *VFS
+	path   string     // the one absolute name
+	params url.Values // lock options of whoever opened it first
+	modeof string     // URI parameter of the same name
+	locker locking.Locker
+	leased bool // other hosts may write, so nothing is known after an absence
+	fenced bool // the lease keeps to the fence
 
 	refs int           // guarded by vfs.mu
 	open chan struct{} // closed when opening ended
 	err  error         // why opening failed; settled when open is closed
 	gone chan struct{} // closed when the last connection left and the locks are closed
 
-	// The handle of all connections. It is replaced under mu. Who holds a level may
-	// use it without: it is replaced by another host's change only when nobody does,
-	// and otherwise only by one on the same file.
-	content atomic.Pointer[handle]
+	body atomic.Pointer[body] // the file that is the database, as last seen; replaced under mu
 
 	mu      sync.Mutex
-	spare   []handle        // replaced, but perhaps in use; guarded by mu
-	writes  bool            // content was opened for writing; guarded by mu
-	changes uint64          // the Lock.Changes that was last acted on; guarded by mu
-	arrived bool            // changes is set; guarded by mu
-	names   map[string]bool // which of sides exist, as far as that is certain; guarded by mu
+	stale   []*body // no longer the database, but connections that lost it are still with them; guarded by mu
+	changes uint64  // the Lock.Changes that was last acted on; guarded by mu
+	arrived bool    // changes is set; guarded by mu
 
-	length length               // of content
-	wal    atomic.Bool          // in WAL mode, as last seen under a lock
-	dirty  atomic.Bool          // content was written and not synced since
 	writer atomic.Pointer[File] // the connection that holds Reserved or more
 
 	dir      directory
@@ -55,131 +44,86 @@ type database struct {
 	warnOnce sync.Once
 }
 
-// current returns the open handle.
-func (d *database) current() handle { return *d.content.Load() }
-
-// reach opens the bytes, or opens them for writing too if they were not. It
-// returns whether they can be written.
-func (d *database) reach(flag int, perm fs.FileMode) (writes bool, err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	write := flag&os.O_RDWR != 0
-	if d.content.Load() != nil && (d.writes || !write) {
-		return d.writes, nil
-	}
-	h, writes, err := d.vfs.openOrReadOnly(d.path, flag, perm)
-	if err != nil {
-		return false, err
-	}
-	if d.content.Load() != nil {
-		if !writes {
-			return false, h.Close()
-		}
-		d.spare = append(d.spare, d.current())
-	}
-	d.content.Store(&h)
-	d.writes = writes
-	return writes, nil
-}
-
-// openOrReadOnly opens a file, read-only if it cannot be written, as SQLite's
-// own VFS for Unix does.
-func (v *VFS) openOrReadOnly(path string, flag int, perm fs.FileMode) (handle, bool, error) {
-	h, err := v.files.open(path, flag, perm)
-	if err == nil || flag&os.O_RDWR == 0 || !unwritable(err) {
-		return h, flag&os.O_RDWR != 0, err
-	}
-	if h, roErr := v.files.open(path, os.O_RDONLY, perm); roErr == nil {
-		return h, false, nil
-	}
-	return nil, false, err
-}
-
-// arrive is called under a level, with the Lock's Changes. If somebody else may
-// have written since this process last held a level, it forgets what it knew.
-func (d *database) arrive(changes uint64) error {
+// arrive is called under a level. If somebody else may have written since this
+// process last held one, it forgets what it knew. It returns where the database is;
+// over a lease, that is kept open until [database.depart].
+func (d *database) arrive(lock locking.Lock) (*body, error) {
 	if !d.leased {
-		return nil // the kernel's locks, and its cache
+		return d.body.Load(), nil // the kernel's locks, and its cache
 	}
+	changes, at := lock.Changes(), lock.Current()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.arrived && d.changes == changes {
-		return nil
+	if b := d.body.Load(); !d.arrived || d.changes != changes || b.file != at.File {
+		d.arrived = false
+		if err := d.lookAgain(at); err != nil {
+			return nil, err
+		}
+		d.changes, d.arrived = changes, true
 	}
-	d.length.forget()
-	if err := d.reopen(); err != nil {
-		return err
-	}
-	if err := d.lookAround(); err != nil {
-		return err
-	}
-	d.changes, d.arrived = changes, true
-	return nil
+	b := d.body.Load()
+	b.pins++
+	return b, nil
 }
 
-// reopen closes the file before it opens it again. The order matters: on NFS, a
-// descriptor that is open for writing goes on serving stale pages, to every other
-// descriptor on the file as well, for longer than a minute.
-// No connection of this process holds a level that is older than the change.
-func (d *database) reopen() error { // called with mu held
-	for _, h := range append(d.spare, d.current()) {
-		h.Close()
-	}
-	d.spare = nil
-	flag := os.O_RDONLY
-	if d.writes {
-		flag = os.O_RDWR
-	}
-	h, err := d.vfs.files.open(d.path, flag, d.perm)
-	if err != nil {
-		return err // the closed handle stays, so that nothing works until the next try
-	}
-	d.content.Store(&h)
-	return nil
-}
-
-// lookAround finds out which side files there are, and whether the database is
-// in WAL mode. It lists the directory, since an NFS client goes on denying a file
-// that another host created for as long as it has the directory cached.
-func (d *database) lookAround() error { // called with mu held
-	d.names = nil
-	dir, base := filepath.Split(d.path)
-	found, err := d.vfs.files.list(dir, base+sides[0], base+sides[1])
-	if err != nil {
-		return err
-	}
-	var header [20]byte
-	n, err := d.current().ReadAt(header[:], 0)
-	if err != nil && err != io.EOF {
-		return err
-	}
-	d.names = map[string]bool{sides[0]: found[base+sides[0]], sides[1]: found[base+sides[1]]}
-	d.wal.Store(d.names[sides[1]] || saysWAL(header[:n]))
-	return nil
-}
-
-// saysWAL reads the file format versions of a database header.
-//
-// https://sqlite.org/fileformat2.html#file_format_version_numbers
-func saysWAL(header []byte) bool {
-	return len(header) >= 20 && (header[18] == 2 || header[19] == 2)
-}
-
-// note remembers that a side file was created or removed, or that this is
-// unknown because of err.
-func (d *database) note(side string, exists bool, err error) {
-	if d == nil {
+// depart is the end of what began with arrive.
+func (d *database) depart(b *body) {
+	if b == nil || !d.leased {
 		return
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	switch {
-	case d.names == nil:
-	case err == nil, !exists && errors.Is(err, fs.ErrNotExist):
-		d.names[side] = exists
-	default:
-		delete(d.names, side)
+	b.pins--
+	if i := slices.Index(d.stale, b); i >= 0 && b.pins == 0 {
+		d.stale = slices.Delete(d.stale, i, i+1)
+		b.close()
 	}
+}
+
+// lookAgain opens the database anew. Called with mu held.
+func (d *database) lookAgain(at locking.Current) error {
+	if b := d.body.Load(); b.file != at.File {
+		if err := d.turnTo(at.File); err != nil {
+			return err
+		}
+	} else {
+		b.length.forget()
+		if err := b.reopen(); err != nil {
+			return b.missing(err)
+		}
+	}
+	marked, err := d.body.Load().lookAround()
+	if err != nil {
+		return err
+	}
+	return d.mark(marked, at)
+}
+
+// turnTo goes on in another file. Called with mu held.
+func (d *database) turnTo(file string) error {
+	was, b := d.body.Load(), d.newBody(file)
+	flag := os.O_RDONLY
+	if was.writes {
+		flag = os.O_RDWR
+	}
+	h, writes, err := d.vfs.openOrReadOnly(b.path, flag, 0)
+	if err != nil {
+		return b.missing(err)
+	}
+	b.content.Store(&h)
+	b.writes = writes
+	if err := d.identify(b); err != nil {
+		h.Close()
+		return err
+	}
+	b.perm = b.info.Mode().Perm()
+	d.body.Store(b)
+	if was.pins > 0 {
+		d.stale = append(d.stale, was)
+		return nil
+	}
+	was.close()
+	return nil
 }
 
 // finish closes everything after the last connection left. SQLite cannot pass on
@@ -194,16 +138,13 @@ func (d *database) finish() {
 func (d *database) close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, h := range d.spare {
-		h.Close()
+	for _, b := range d.stale {
+		b.close()
 	}
 	d.shm.remove()
 	d.dir.close()
-	if d.content.Load() == nil {
-		return nil
-	}
-	if err := d.current().Close(); !isClosed(err) { // reopen may have failed half-way
-		return err
+	if b := d.body.Load(); b != nil {
+		return b.close()
 	}
 	return nil
 }

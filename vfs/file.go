@@ -25,12 +25,18 @@ type File struct {
 	refused *refusal // the last one, until a lock succeeds
 	closed  bool
 
+	at      *body  // the database, from SHARED on; nil without a level
 	seen    uint64 // the Lock.Changes at the last SHARED
 	entered bool   // seen is set
 	stale   bool   // SQLite must be told to drop its cache
 
 	sole *wal
 	mmap sqlitevfs.MemoryMapper // nil where mapping is not allowed
+
+	leave       permission // to finish the rollback journal
+	finished    bool       // a journal was finished since the lease was last verified
+	read        bool       // something was read since the lease was last verified
+	verifyReads bool       // URI parameter verify=read
 
 	sides []*sideFile // open journal and WAL
 	super string      // super-journal under which it commits
@@ -57,6 +63,14 @@ func newFile(d *database, lock locking.Lock, flags sqlitevfs.OpenFlag) *File {
 	return f
 }
 
+// body returns the file that is the database for this connection.
+func (f *File) body() *body {
+	if f.at != nil {
+		return f.at
+	}
+	return f.db.body.Load()
+}
+
 // ReadAt reads the database. Under a level, what was read counts only if the
 // level was certain afterwards.
 func (f *File) ReadAt(p []byte, off int64) (int, error) {
@@ -64,7 +78,7 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 		return 0, f.refuse(err, sqlite3.IOERR_READ)
 	}
 	held := f.lock.Level() > locking.None
-	n, err := f.db.read(p, off, held)
+	n, err := f.body().read(p, off, held)
 	if held {
 		if lost := f.check(); lost != nil {
 			return 0, f.refuse(lost, sqlite3.IOERR_READ)
@@ -73,6 +87,7 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	if err != nil && err != io.EOF {
 		return n, f.refuse(err, sqlite3.IOERR_READ)
 	}
+	f.read = f.read || held
 	f.spoilVersion(p, off)
 	return n, err
 }
@@ -82,8 +97,11 @@ func (f *File) WriteAt(p []byte, off int64) (int, error) {
 	if err := f.check(); err != nil {
 		return 0, f.refuse(err, sqlite3.IOERR_WRITE)
 	}
-	n, err := f.db.write(p, off)
-	return n, f.refuse(err, sqlite3.IOERR_WRITE)
+	if err := f.protect(); err != nil {
+		return 0, f.refuse(err, sqlite3.IOERR_WRITE)
+	}
+	n, err := f.body().write(p, off)
+	return n, f.refuse(f.doubt(err), sqlite3.IOERR_WRITE)
 }
 
 // Truncate cuts the database, while the level is certain.
@@ -91,7 +109,10 @@ func (f *File) Truncate(size int64) error {
 	if err := f.check(); err != nil {
 		return f.refuse(err, sqlite3.IOERR_TRUNCATE)
 	}
-	return f.refuse(f.db.truncate(size), sqlite3.IOERR_TRUNCATE)
+	if err := f.protect(); err != nil {
+		return f.refuse(err, sqlite3.IOERR_TRUNCATE)
+	}
+	return f.refuse(f.doubt(f.body().truncate(size)), sqlite3.IOERR_TRUNCATE)
 }
 
 // Sync makes what was written durable, while the level is certain.
@@ -99,7 +120,11 @@ func (f *File) Sync(flags sqlitevfs.SyncFlag) error {
 	if err := f.check(); err != nil {
 		return f.refuse(err, sqlite3.IOERR_FSYNC)
 	}
-	return f.refuse(f.db.sync(durabilityOf(flags, false)), sqlite3.IOERR_FSYNC)
+	err := f.body().sync(durabilityOf(flags, false))
+	for _, s := range f.sides {
+		s.synced = s.synced && !s.isWAL() // the checkpoint is over
+	}
+	return f.refuse(f.doubt(err), sqlite3.IOERR_FSYNC)
 }
 
 // SizeHint sets space aside, while the level is certain.
@@ -107,7 +132,7 @@ func (f *File) SizeHint(size int64) error {
 	if err := f.check(); err != nil {
 		return f.refuse(err, sqlite3.IOERR_TRUNCATE)
 	}
-	return f.refuse(f.db.allocate(size), sqlite3.IOERR_TRUNCATE)
+	return f.refuse(f.body().allocate(size), sqlite3.IOERR_TRUNCATE)
 }
 
 // Size returns the size of the database in bytes.
@@ -115,19 +140,25 @@ func (f *File) Size() (int64, error) {
 	if err := f.dead(); err != nil {
 		return 0, f.refuse(err, sqlite3.IOERR_FSTAT)
 	}
-	size, err := f.db.size(f.lock.Level() > locking.None)
+	size, err := f.body().size(f.lock.Level() > locking.None)
 	return size, f.refuse(err, sqlite3.IOERR_FSTAT)
 }
 
 // HasMoved reports whether the name leads to another file now, or to none.
 func (f *File) HasMoved() (bool, error) {
-	moved, err := f.db.moved()
+	moved, err := f.body().moved()
+	if moved && f.db.fenced && f.lock.Level() > locking.None {
+		err = f.verify() // if the lease is lost, that is why
+	}
 	return moved, f.refuse(err, sqlite3.IOERR_FSTAT)
 }
 
 // SyncSuper notes the super-journal whose removal commits the transaction over
 // several databases of which this one is part: [VFS.Delete] asks all of them.
 func (f *File) SyncSuper(super string) error {
+	if super != "" && f.db.fenced {
+		return f.refuse(errSuper, sqlite3.IOERR_FSYNC)
+	}
 	if super != "" {
 		f.super = super
 		f.db.vfs.joinSuper(super, f)
@@ -136,11 +167,12 @@ func (f *File) SyncSuper(super string) error {
 }
 
 // CommitPhaseTwo is where SQLite has finished a commit and not told anybody: the
-// last moment to find that the lease was lost on the way.
+// last moment to find that the lease was lost on the way. Over a fence the commit is
+// made durable, and the lease verified.
 func (f *File) CommitPhaseTwo() error {
 	err := f.check()
-	if err == nil && !f.db.wal.Load() {
-		err = f.handOver()
+	if err == nil {
+		err = f.commit()
 	}
 	if err == nil {
 		err = f.check() // that may have taken a while
@@ -176,7 +208,9 @@ func (f *File) DeviceCharacteristics() sqlitevfs.DeviceCharacteristic {
 	if f.psow {
 		can |= sqlitevfs.IOCAP_POWERSAFE_OVERWRITE
 	}
-	if runtime.GOOS == "windows" {
+	// It would keep a journal open, and write to it again, from one SHARED to the next,
+	// when the database may be another file.
+	if runtime.GOOS == "windows" && !f.db.fenced {
 		can |= sqlitevfs.IOCAP_UNDELETABLE_WHEN_OPEN
 	}
 	return can

@@ -16,8 +16,10 @@ type fileSystem interface {
 	access(name string, flag sqlitevfs.AccessFlag) error
 	// syncDir makes creations and removals in dir durable, where that can be asked for.
 	syncDir(dir string) error
-	// list returns which of names are in dir, by a look that no cache answers.
-	list(dir string, names ...string) (map[string]bool, error)
+	// rename gives a file another name, in place of any that has it.
+	rename(from, to string) error
+	// list returns the names in dir that are to be kept, by a look that no cache answers.
+	list(dir string, keep func(name string) bool) ([]string, error)
 	// resolve returns the one absolute name of a file that need not exist, and
 	// whether its last element was a symbolic link.
 	resolve(name string) (path string, linked bool, err error)

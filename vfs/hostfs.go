@@ -25,6 +25,7 @@ func (hostFS) open(name string, flag int, perm fs.FileMode) (handle, error) {
 
 func (hostFS) stat(name string) (fs.FileInfo, error) { return os.Stat(name) }
 func (hostFS) remove(name string) error              { return os.Remove(name) }
+func (hostFS) rename(from, to string) error          { return os.Rename(from, to) }
 
 func (hostFS) access(name string, flag sqlitevfs.AccessFlag) error { return access(name, flag) }
 
@@ -50,26 +51,22 @@ func syncOpenDir(d *os.File) error {
 	return nil
 }
 
-func (hostFS) list(dir string, names ...string) (map[string]bool, error) {
+func (hostFS) list(dir string, keep func(name string) bool) ([]string, error) {
 	d, err := os.Open(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer d.Close()
-	return listed(d, names)
+	return listed(d, keep)
 }
 
 // listed reads a directory in portions, since it may be huge.
-func listed(d interface{ Readdirnames(int) ([]string, error) }, names []string) (map[string]bool, error) {
-	found := make(map[string]bool, len(names))
-	for _, name := range names {
-		found[name] = false
-	}
+func listed(d interface{ Readdirnames(int) ([]string, error) }, keep func(name string) bool) (found []string, err error) {
 	for {
 		some, err := d.Readdirnames(256)
 		for _, name := range some {
-			if _, asked := found[name]; asked {
-				found[name] = true
+			if keep(name) {
+				found = append(found, name)
 			}
 		}
 		if err == io.EOF || err == nil && len(some) == 0 {

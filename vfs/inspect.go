@@ -21,8 +21,8 @@ import (
 const magic = "SQLite format 3\x00"
 
 // openExisting opens the bytes of a file that is there and can be a database.
-func (d *database) openExisting(flag int) (writes bool, err error) {
-	info, err := d.vfs.files.stat(d.path)
+func (b *body) openExisting(flag int) (writes bool, err error) {
+	info, err := b.db.vfs.files.stat(b.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return false, fmt.Errorf("it does not exist: check the path, or create it with mode=rwc: %w", fs.ErrNotExist)
@@ -33,20 +33,20 @@ func (d *database) openExisting(flag int) (writes bool, err error) {
 	case !info.Mode().IsRegular():
 		return false, errors.New("it is not a regular file")
 	}
-	d.perm = info.Mode().Perm()
-	writes, err = d.reach(flag, d.perm)
+	b.perm = info.Mode().Perm()
+	writes, err = b.reach(flag, b.perm)
 	if err != nil {
 		return false, err
 	}
-	return writes, d.looksRight()
+	return writes, b.looksRight()
 }
 
 // looksRight refuses what is certainly no database, before anything is created
 // beside it. The first page may be missing, or be zeros, or only in the journal,
 // while a database is young or its last writer crashed: SQLite decides on those.
-func (d *database) looksRight() error {
+func (b *body) looksRight() error {
 	head := make([]byte, len(magic))
-	n, err := d.current().ReadAt(head, 0)
+	n, err := b.current().ReadAt(head, 0)
 	if err != nil && err != io.EOF {
 		return err
 	}
@@ -55,7 +55,7 @@ func (d *database) looksRight() error {
 		return nil
 	}
 	for _, side := range sides {
-		if d.vfs.files.access(d.path+side, sqlitevfs.ACCESS_EXISTS) == nil {
+		if b.db.vfs.files.access(b.path+side, sqlitevfs.ACCESS_EXISTS) == nil {
 			return nil
 		}
 	}
@@ -73,12 +73,12 @@ func (d *database) mayCreate() error {
 
 // identify refuses a file that goes by two names, since journals, and leases, are
 // found by name: two writers would not see each other.
-func (d *database) identify() error {
-	info, err := d.current().Stat()
+func (d *database) identify(b *body) error {
+	info, err := b.current().Stat()
 	if err != nil {
 		return err
 	}
-	d.info = info
+	b.info = info
 	for _, other := range d.vfs.others(d) {
 		if o, err := other.Stat(); err == nil && os.SameFile(info, o) {
 			return errors.New("this process has the same file open under another name: use one name for it")
@@ -90,7 +90,7 @@ func (d *database) identify() error {
 	}
 	if n > 1 {
 		slog.Warn("vfs: a database with several names (hard links) is damaged if a crash under one is followed by use under another",
-			"database", d.path, "names", n)
+			"database", b.path, "names", n)
 	}
 	return nil
 }
@@ -101,36 +101,26 @@ func (v *VFS) others(d *database) []handle {
 	defer v.mu.Unlock()
 	var open []handle
 	for _, other := range v.databases {
-		if h := other.content.Load(); other != d && h != nil {
-			open = append(open, *h)
+		if b := other.body.Load(); other != d && b != nil && b.content.Load() != nil {
+			open = append(open, b.current())
 		}
 	}
 	return open
 }
 
-// unmoved refuses one more connection to a file that was replaced or deleted
-// since the first one opened it.
-func (d *database) unmoved() error {
-	moved, err := d.moved()
-	if err == nil && moved {
-		return errors.New("it was replaced or deleted while this process had it open: close all its connections first")
-	}
-	return err
-}
-
 // moved reports whether the name leads to another file than the open one.
-func (d *database) moved() (bool, error) {
-	if _, host := d.vfs.files.(hostFS); !host {
+func (b *body) moved() (bool, error) {
+	if _, host := b.db.vfs.files.(hostFS); !host {
 		return false, nil // files have no identity there
 	}
-	named, err := d.vfs.files.stat(d.path)
+	named, err := b.db.vfs.files.stat(b.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	open, err := d.current().Stat()
+	open, err := b.current().Stat()
 	if errors.Is(err, fs.ErrClosed) {
 		return false, nil // it is just being opened again, by name
 	}

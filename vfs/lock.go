@@ -116,11 +116,13 @@ func (f *File) enter() error {
 		if err := f.take(locking.Shared, f.busy); err != nil {
 			return f.sole.explain(err)
 		}
-		changes := f.lock.Changes()
-		if err := f.db.arrive(changes); err != nil {
+		at, err := f.db.arrive(f.lock)
+		if err != nil {
 			f.lock.Unlock(locking.None)
 			return err
 		}
+		f.at, f.read = at, false
+		changes := f.lock.Changes()
 		f.stale = f.stale || f.entered && f.seen != changes
 		f.seen, f.entered = changes, true
 		if f.sole.settled() {
@@ -141,10 +143,24 @@ func (f *File) Unlock(lock sqlitevfs.LockLevel) error {
 			f.die(err)
 		}
 	}
+	if to == locking.None && f.verifyReads && f.read && f.dead() == nil {
+		f.verify()
+	}
 	f.leaveSuper()
+	f.leave.forget()
 	f.sole.unlocking(f.lock.Level())
 	f.db.writer.CompareAndSwap(f, nil)
-	return f.refuse(f.lock.Unlock(to), sqlite3.IOERR_UNLOCK)
+	return f.refuse(f.unlock(to), sqlite3.IOERR_UNLOCK)
+}
+
+// unlock lowers the level by the lock. Without one, the database may be another file.
+func (f *File) unlock(to locking.Level) error {
+	err := f.lock.Unlock(to)
+	if to == locking.None {
+		f.db.depart(f.at)
+		f.at = nil
+	}
+	return err
 }
 
 // CheckReservedLock reports whether anybody holds RESERVED or more.

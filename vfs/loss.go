@@ -91,8 +91,8 @@ func (f *File) handOver() error {
 			return err
 		}
 	}
-	if f.db.dirty.Load() {
-		return f.db.sync(durable)
+	if b := f.body(); b.dirty.Load() {
+		return b.sync(durable)
 	}
 	return nil
 }
@@ -100,18 +100,27 @@ func (f *File) handOver() error {
 // mayDelete refuses the removal of a side file, or of a super-journal, that a
 // dead connection asks for. SQLite does not say which connection asks. But one at a
 // time writes a database, and who commits under a super-journal said so.
-func (v *VFS) mayDelete(name string, d *database) error {
+func (v *VFS) mayDelete(name, side string, d *database) error {
 	if d != nil {
 		if w := d.writer.Load(); w != nil {
-			return w.mayRemove()
+			return w.mayRemove(side)
 		}
 	}
 	for _, f := range v.membersOf(name) {
-		if err := f.mayRemove(); err != nil {
+		if err := f.mayRemove(""); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (f *File) mayRemove() error { return f.refuse(f.check(), sqlite3.IOERR_DELETE) }
+func (f *File) mayRemove(side string) error {
+	err := f.check()
+	if err == nil && side == sides[0] {
+		err = f.finish()
+	}
+	if err == nil && side == sides[1] && f.db.fenced && f.body().dirty.Load() {
+		err = f.doubt(f.body().sync(durable)) // what was in the WAL
+	}
+	return f.refuse(err, sqlite3.IOERR_DELETE)
+}

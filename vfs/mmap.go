@@ -5,7 +5,7 @@ import sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
 // newMapper allows memory mapping under the kernel's locks. Over a lease there is
 // none: a mapping would outlive a change by another host.
 func newMapper(d *database, flags sqlitevfs.OpenFlag) sqlitevfs.MemoryMapper {
-	if h, ok := d.current().(hostFile); ok && !d.leased {
+	if h, ok := d.body.Load().current().(hostFile); ok && !d.leased {
 		return sqlitevfs.NewMemoryMapper(h.File, flags)
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfastdb/holdfast/locking"
 	"github.com/ncruces/go-sqlite3"
 	sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
 )
@@ -58,6 +59,10 @@ func (v *VFS) openMain(name *sqlitevfs.Filename, flags sqlitevfs.OpenFlag) (sqli
 	path, params := name.String(), name.URIParameters()
 	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
 	defer cancel()
+	verifyReads, err := verifiesReads(params)
+	if err != nil {
+		return nil, flags, err
+	}
 	d, writes, err := v.joinOrPeek(ctx, path, params, flags)
 	if err != nil {
 		return nil, flags, err
@@ -70,7 +75,21 @@ func (v *VFS) openMain(name *sqlitevfs.Filename, flags sqlitevfs.OpenFlag) (sqli
 	if !writes {
 		flags = readOnly(flags)
 	}
-	return newFile(d, lock, flags), flags, nil
+	f := newFile(d, lock, flags)
+	f.verifyReads = verifyReads && d.fenced
+	return f, flags, nil
+}
+
+// verifiesReads reads the URI parameter verify.
+func verifiesReads(params url.Values) (bool, error) {
+	switch v := params.Get("verify"); v {
+	case "", "commit":
+		return false, nil
+	case "read":
+		return true, nil
+	default:
+		return false, fmt.Errorf("verify=%s is unknown: use commit or read", v)
+	}
 }
 
 // joinOrPeek gives out the database that connections share, or one of its own
@@ -85,8 +104,28 @@ func (v *VFS) joinOrPeek(ctx context.Context, path string, params url.Values, fl
 	}
 	d := v.newDatabase(path, params)
 	d.locker = unlocked{}
-	_, err := d.openExisting(os.O_RDONLY)
-	return d, false, err
+	if err := d.mayPeek(); err != nil {
+		return nil, false, err
+	}
+	b := d.newBody("")
+	d.body.Store(b)
+	if _, err := b.openExisting(os.O_RDONLY); err != nil {
+		d.close()
+		return nil, false, err
+	}
+	return d, false, nil
+}
+
+// mayPeek refuses to read without locks what may long be an old copy.
+func (d *database) mayPeek() error {
+	if _, err := d.vfs.ReadMarker(d.path); err != nil {
+		return nil
+	}
+	copies, err := d.copies()
+	if err == nil && len(copies) > 0 {
+		err = fmt.Errorf("only its lock knows whether it is now %q: leave out nolock and immutable, or read the file itself so", copies[0])
+	}
+	return err
 }
 
 // join returns the database of path, opened by the first who asks. Each success
@@ -113,7 +152,7 @@ func (v *VFS) join(ctx context.Context, path string, params url.Values, flags sq
 		if d.err != nil {
 			return nil, false, d.err
 		}
-		writes, err := d.again(params, flags)
+		writes, err := d.again(ctx, params, flags)
 		if err != nil {
 			v.leave(d)
 		}
@@ -123,7 +162,7 @@ func (v *VFS) join(ctx context.Context, path string, params url.Values, flags sq
 
 func (v *VFS) newDatabase(path string, params url.Values) *database {
 	return &database{
-		vfs: v, path: path, params: lockParams(params), modeof: params.Get("modeof"), perm: 0666,
+		vfs: v, path: path, params: lockParams(params), modeof: params.Get("modeof"),
 		refs: 1, open: make(chan struct{}), gone: make(chan struct{}),
 	}
 }
@@ -144,42 +183,85 @@ func (v *VFS) start(ctx context.Context, d *database, flags sqlitevfs.OpenFlag) 
 }
 
 // begin opens the bytes before the locks, so that a mistyped path leaves nothing
-// behind; only a file that is not there yet is created after them.
+// behind; only a file that is not there yet is created after them. A lock that keeps
+// to the fence may then say that the database is another file.
 func (d *database) begin(ctx context.Context, flags sqlitevfs.OpenFlag) (writes bool, err error) {
+	if err := d.isCopy(); err != nil {
+		return false, err
+	}
 	flag := openFlag(flags)
-	writes, err = d.openExisting(flag &^ os.O_CREATE)
-	missing := errors.Is(err, fs.ErrNotExist) && flag&os.O_CREATE != 0
-	if missing {
+	b := d.newBody("")
+	d.body.Store(b)
+	writes, err = b.openExisting(flag &^ os.O_CREATE)
+	missing := errors.Is(err, fs.ErrNotExist)
+	if missing && flag&os.O_CREATE == 0 {
+		if !d.mayBeElsewhere() {
+			return false, err
+		}
+		err = nil
+	} else if missing {
 		err = d.mayCreate()
 	}
 	if err != nil {
 		return false, err
 	}
-	if d.locker, err = d.vfs.open(ctx, d.path, d.params, nil); err != nil {
+	if d.locker, err = d.vfs.open(ctx, d.path, d.params, d.vfs.Storage(d.path)); err != nil {
 		return false, err
 	}
-	if d.leased = leased(d.locker.Grade()); d.leased {
-		d.vfs.leased.Store(true)
-	} else if _, host := d.vfs.files.(hostFS); host {
-		d.dir.open(filepath.Dir(d.path))
-	}
-	if missing {
-		writes, err = d.create(flag)
-	}
-	if err == nil {
-		err = d.identify()
-	}
-	if err != nil {
+	if writes, err = d.settle(ctx, flag, writes, missing); err != nil {
 		d.locker.Close(ctx)
 	}
 	return writes, err
 }
 
+// mayBeElsewhere reports whether the database may be there though its plain name is
+// not.
+func (d *database) mayBeElsewhere() bool {
+	if _, err := d.vfs.ReadMarker(d.path); err == nil {
+		return true
+	}
+	copies, err := d.copies()
+	return err == nil && len(copies) > 0
+}
+
+// settle finds, or creates, the file that is the database, once the locks are open.
+func (d *database) settle(ctx context.Context, flag int, writes, missing bool) (bool, error) {
+	grade := d.locker.Grade()
+	d.leased, d.fenced = leased(grade), grade == locking.GradeFenced
+	if d.leased {
+		d.vfs.leased.Store(true)
+	}
+	at, err := d.locate(ctx, !missing)
+	if err != nil {
+		return false, err
+	}
+	b := d.body.Load()
+	switch {
+	case at.File != "":
+		b.close()
+		b = d.newBody(at.File)
+		d.body.Store(b)
+		if writes, err = b.openExisting(flag &^ os.O_CREATE); err != nil {
+			return false, b.missing(err)
+		}
+	case missing && flag&os.O_CREATE == 0:
+		return false, fmt.Errorf("it does not exist: check the path, or create it with mode=rwc: %w", fs.ErrNotExist)
+	case missing:
+		if writes, err = d.create(b, flag); err != nil {
+			return false, err
+		}
+	}
+	if _, host := d.vfs.files.(hostFS); host && !d.leased {
+		d.dir.open(filepath.Dir(d.path))
+	}
+	return writes, d.identify(b)
+}
+
 // create creates the file, with the permissions of the one that the parameter
 // modeof names.
-func (d *database) create(flag int) (writes bool, err error) {
-	d.created.Store(true)
-	writes, err = d.reach(flag, d.perm)
+func (d *database) create(b *body, flag int) (writes bool, err error) {
+	b.created.Store(true)
+	writes, err = b.reach(flag, b.perm)
 	if err != nil || d.modeof == "" {
 		return writes, err
 	}
@@ -187,23 +269,50 @@ func (d *database) create(flag int) (writes bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("modeof: %w", err)
 	}
-	likeOther(d.current(), like)
+	likeOther(b.current(), like)
 	return writes, nil
 }
 
 // again opens a database for one more connection.
-func (d *database) again(params url.Values, flags sqlitevfs.OpenFlag) (writes bool, err error) {
+func (d *database) again(ctx context.Context, params url.Values, flags sqlitevfs.OpenFlag) (writes bool, err error) {
 	for key, values := range lockParams(params) {
 		if !slices.Equal(values, d.params[key]) {
 			return false, fmt.Errorf("this process has it open already with %s=%s: give the same lock options everywhere",
 				key, strings.Join(d.params[key], ","))
 		}
 	}
-	if err := d.unmoved(); err != nil {
+	if err := d.unmoved(ctx); err != nil {
 		return false, err
 	}
-	writes, err = d.reach(openFlag(flags)&^os.O_CREATE, d.perm)
+	b := d.body.Load()
+	writes, err = b.reach(openFlag(flags)&^os.O_CREATE, b.perm)
 	return writes && flags&sqlitevfs.OPEN_READWRITE != 0, err
+}
+
+// unmoved refuses one more connection to a file that was replaced or deleted since
+// the first one opened it, unless the database just goes on in another one.
+func (d *database) unmoved(ctx context.Context) error {
+	b := d.body.Load()
+	moved, err := b.moved()
+	if err != nil || !moved {
+		return err
+	}
+	if d.leased {
+		at, err := d.locker.Current(ctx)
+		if err != nil {
+			return err
+		}
+		if at.File != b.file {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.arrived = false
+			if d.body.Load().file == at.File {
+				return nil
+			}
+			return d.turnTo(at.File)
+		}
+	}
+	return errors.New("it was replaced or deleted while this process had it open: close all its connections first")
 }
 
 // leave ends one connection's use of the database. The last one closes the
@@ -246,7 +355,7 @@ func lockParams(params url.Values) url.Values {
 	own := maps.Clone(params)
 	maps.DeleteFunc(own, func(key string, _ []string) bool {
 		switch key {
-		case "vfs", "mode", "cache", "psow", "nolock", "immutable", "modeof":
+		case "vfs", "mode", "cache", "psow", "nolock", "immutable", "modeof", "verify":
 			return true
 		}
 		return strings.HasPrefix(key, "_")

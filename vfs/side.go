@@ -18,20 +18,31 @@ import (
 // belong to a connection, and die with it.
 type sideFile struct {
 	owner   *File // nil for a super-journal
+	body    *body // nil for a super-journal
 	files   fileSystem
-	name    string
+	name    string // of the file, which is not always what SQLite calls it
 	flags   sqlitevfs.OpenFlag
 	content handle
 	named   bool // its name is durable
 	dirty   bool // written and not synced since
+
+	begun    bool // a journal: it has a header that counts
+	synced   bool // a journal: since it was begun; a WAL: by SQLite, for a checkpoint
+	lazy     bool // a journal: SQLite does not sync it
+	headless bool // a WAL: its header was written and not synced since
 }
 
 func (v *VFS) openSide(name *sqlitevfs.Filename, flags sqlitevfs.OpenFlag) (sqlitevfs.File, sqlitevfs.OpenFlag, error) {
 	s := &sideFile{files: v.files, name: name.String(), flags: flags}
+	side := ""
 	if flags&(sqlitevfs.OPEN_MAIN_JOURNAL|sqlitevfs.OPEN_WAL) != 0 {
 		if s.owner = unwrap(name.DatabaseFile()); s.owner == nil {
 			return nil, flags, fmt.Errorf("vfs: open %q: its database is not open here", s.name)
 		}
+		s.body, side = s.owner.body(), strings.TrimPrefix(s.name, s.owner.db.path)
+		s.name = s.body.path + side
+	} else if err := v.opensSuper(s.name); err != nil {
+		return nil, flags, err
 	}
 	writes, err := s.open(v)
 	if err != nil {
@@ -41,10 +52,25 @@ func (v *VFS) openSide(name *sqlitevfs.Filename, flags sqlitevfs.OpenFlag) (sqli
 		flags = readOnly(flags)
 	}
 	if f := s.owner; f != nil {
-		f.db.note(strings.TrimPrefix(s.name, f.db.path), true, nil)
+		s.body.note(side, true, nil)
+		s.inherit()
 		f.sides = append(f.sides, s)
 	}
 	return s, flags, nil
+}
+
+// inherit takes what was in a file that SQLite did not ask to create for what has
+// not been synced: it may be what a process of this host left when it died.
+func (s *sideFile) inherit() {
+	if s.flags&sqlitevfs.OPEN_READWRITE == 0 || !s.owner.db.fenced {
+		return
+	}
+	if s.isWAL() {
+		s.body.walWritten.Add(1)
+	} else if s.flags&sqlitevfs.OPEN_CREATE == 0 {
+		s.begun, s.dirty = true, true
+		s.owner.leave.forget()
+	}
 }
 
 // open opens the file, as one of the connection's that may still write.
@@ -58,7 +84,7 @@ func (s *sideFile) open(v *VFS) (writes bool, err error) {
 		return false, err
 	}
 	if s.owner != nil {
-		perm = s.owner.db.perm
+		perm = s.body.perm
 	}
 	s.content, writes, err = v.openOrReadOnly(s.name, flag, perm)
 	if errors.Is(err, fs.ErrNotExist) && creates && s.owner != nil && s.owner.db.leased {
@@ -71,7 +97,7 @@ func (s *sideFile) open(v *VFS) (writes bool, err error) {
 	}
 	switch {
 	case err == nil && creates && s.owner != nil:
-		likeOther(s.content, s.owner.db.info)
+		likeOther(s.content, s.body.info)
 	case unwritable(err) && creates && v.files.access(s.name, sqlitevfs.ACCESS_EXISTS) != nil:
 		err = fmt.Errorf("%w: %w", errReadOnlyDirectory, err)
 	}
@@ -112,17 +138,38 @@ func (s *sideFile) WriteAt(p []byte, off int64) (int, error) {
 	if err := s.check(); err != nil {
 		return 0, s.refuse(err, sqlite3.IOERR_WRITE)
 	}
-	s.dirty = true
+	if err := s.changes(p, off, false); err != nil {
+		return 0, s.refuse(err, sqlite3.IOERR_WRITE)
+	}
+	s.touch()
 	n, err := s.content.WriteAt(p, off)
-	return n, s.refuse(err, sqlite3.IOERR_WRITE)
+	return n, s.refuse(s.doubt(err), sqlite3.IOERR_WRITE)
 }
 
 func (s *sideFile) Truncate(size int64) error {
 	if err := s.check(); err != nil {
 		return s.refuse(err, sqlite3.IOERR_TRUNCATE)
 	}
+	if err := s.changes(nil, size, true); err != nil {
+		return s.refuse(err, sqlite3.IOERR_TRUNCATE)
+	}
+	s.touch()
+	return s.refuse(s.doubt(s.content.Truncate(size)), sqlite3.IOERR_TRUNCATE)
+}
+
+// touch notes that something is to be synced.
+func (s *sideFile) touch() {
 	s.dirty = true
-	return s.refuse(s.content.Truncate(size), sqlite3.IOERR_TRUNCATE)
+	if s.isWAL() {
+		s.body.walWritten.Add(1)
+	}
+}
+
+func (s *sideFile) doubt(err error) error {
+	if s.owner == nil {
+		return err
+	}
+	return s.owner.doubt(err)
 }
 
 // Sync makes the content durable and, once after it was created, the name: a
@@ -131,7 +178,19 @@ func (s *sideFile) Sync(flags sqlitevfs.SyncFlag) error {
 	if err := s.check(); err != nil {
 		return s.refuse(err, sqlite3.IOERR_FSYNC)
 	}
-	return s.refuse(s.sync(durabilityOf(flags, s.flags&sqlitevfs.OPEN_MAIN_JOURNAL != 0)), sqlite3.IOERR_FSYNC)
+	journal := s.flags&sqlitevfs.OPEN_MAIN_JOURNAL != 0
+	how := durabilityOf(flags, journal)
+	if s.isWAL() {
+		err := s.syncWAL(how)
+		s.synced = err == nil
+		return s.refuse(err, sqlite3.IOERR_FSYNC)
+	}
+	err := s.sync(how)
+	if err == nil && journal && s.begun {
+		s.synced, s.lazy = true, false
+		s.owner.journalSynced()
+	}
+	return s.refuse(s.doubt(err), sqlite3.IOERR_FSYNC)
 }
 
 func (s *sideFile) sync(how durability) error {
@@ -167,8 +226,8 @@ func (s *sideFile) Size() (int64, error) {
 func (s *sideFile) Close() error {
 	var err error
 	if f := s.owner; f != nil {
-		if f.db.leased && s.flags&sqlitevfs.OPEN_WAL != 0 && s.check() == nil {
-			err = s.flush()
+		if f.db.leased && s.isWAL() && s.check() == nil {
+			err = s.doubt(s.flush())
 		}
 		f.sides = slices.DeleteFunc(f.sides, func(o *sideFile) bool { return o == s })
 	}

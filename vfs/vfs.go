@@ -80,7 +80,7 @@ const okSymlink sqlite3.ExtendedErrorCode = 2 << 8
 // https://sqlite.org/c3ref/vfs.html
 func (v *VFS) Delete(name string, syncDir bool) error {
 	d, side := v.ofSide(name)
-	if err := v.mayDelete(name, d); err != nil {
+	if err := v.mayDelete(name, side, d); err != nil {
 		return err
 	}
 	if v.keepsSuper(name) {
@@ -90,15 +90,29 @@ func (v *VFS) Delete(name string, syncDir bool) error {
 	if err == nil && d == nil {
 		// SQLite hears nothing of what is found in [File.CommitPhaseTwo] of several
 		// databases. This is the last it listens to.
-		err = v.mayDelete(name, nil)
+		err = v.mayDelete(name, "", nil)
 	}
 	v.forgetSuper(name)
 	return err
 }
 
 func (v *VFS) remove(name, side string, d *database, syncDir bool) error {
+	var b *body
+	if d != nil {
+		if b = d.removing(); b == nil {
+			return sqlitevfs.SystemError(fmt.Errorf("vfs: remove %q: a connection that lost its lease may be asking", name), sqlite3.IOERR_DELETE)
+		}
+		name = b.path + side
+	}
 	err := v.files.remove(name)
-	d.note(side, false, err)
+	if b != nil {
+		b.note(side, false, err)
+		if w := d.writer.Load(); w != nil {
+			if w.doubt(err); w.dead() != nil {
+				return w.refuse(w.dead(), sqlite3.IOERR_DELETE)
+			}
+		}
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return sqlitevfs.SystemError(err, sqlite3.IOERR_DELETE_NOENT)
 	}
@@ -138,12 +152,28 @@ func (v *VFS) Access(name string, flag sqlitevfs.AccessFlag) (bool, error) {
 }
 
 func (v *VFS) access(name string, flag sqlitevfs.AccessFlag) error {
-	if d, _ := v.ofSide(name); d != nil {
+	if d, side := v.ofSide(name); d != nil {
+		name = d.body.Load().path + side
 		if opened, err := d.dir.access(filepath.Base(name), flag); opened {
 			return err
 		}
 	}
 	return v.files.access(name, flag)
+}
+
+// removing returns the body whose side file is to be removed: that of the connection
+// that writes. Without one, a connection is removing a WAL under SHARED; then it
+// returns nil if it cannot be told that this is none of those which lost their lease.
+func (d *database) removing() *body {
+	if w := d.writer.Load(); w != nil {
+		return w.body()
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.stale) > 0 {
+		return nil
+	}
+	return d.body.Load()
 }
 
 // sides are the suffixes of the files that SQLite keeps beside a database.
@@ -176,6 +206,6 @@ func (v *VFS) knows(name string) (exists, certain bool) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	exists, certain = d.names[side]
+	exists, certain = d.body.Load().names[side]
 	return exists, certain
 }

@@ -40,7 +40,7 @@ func newWAL(f *File, flags sqlitevfs.OpenFlag) *wal {
 // and only if, the database is in WAL mode. If not, it has unlocked, and SHARED must
 // be taken again, and the database looked at again.
 func (w *wal) settled() bool {
-	want := w.f.db.wal.Load() || w.switching
+	want := w.f.body().wal.Load() || w.switching
 	if w.lock == nil || want == w.alone {
 		return true
 	}
@@ -48,7 +48,7 @@ func (w *wal) settled() bool {
 		w.setAlone(false) // from the next time on, which is soon enough
 		return true
 	}
-	w.f.lock.Unlock(locking.None)
+	w.f.unlock(locking.None)
 	w.setAlone(true)
 	return false
 }
@@ -67,7 +67,7 @@ func (w *wal) explain(err error) error {
 		w.setAlone(false) // it may be in another mode by the next time: look again
 	}
 	var header [20]byte
-	n, _ := w.f.db.read(header[:], 0, false)
+	n, _ := w.f.body().read(header[:], 0, false)
 	if !w.switching && !saysWAL(header[:n]) {
 		return err
 	}
@@ -86,6 +86,11 @@ func (w *wal) unlocking(from locking.Level) {
 //
 // https://sqlite.org/c3ref/c_fcntl_begin_atomic_write.html#sqlitefcntlpragma
 func (f *File) Pragma(name, value string) (string, error) {
+	if name == "synchronous" && value != "" {
+		for _, s := range f.sides {
+			s.synced = s.synced && !s.isWAL() // what it was for may not be the rule any more
+		}
+	}
 	if name != "journal_mode" || !f.db.leased {
 		return "", sqlite3.NOTFOUND // go on as if it had not been asked
 	}
@@ -96,6 +101,10 @@ func (f *File) Pragma(name, value string) (string, error) {
 			return err.Error(), err
 		}
 	case "memory", "off":
+		if f.db.fenced {
+			err := f.refuse(errNoJournal, sqlite3.ExtendedErrorCode(sqlite3.ERROR))
+			return errNoJournal.Error(), err
+		}
 		f.db.warnOnce.Do(func() {
 			slog.Warn("vfs: without a journal on disk, a crash or a lost lease in mid-commit tears the database",
 				"database", f.db.path, "journal_mode", mode)
@@ -118,7 +127,7 @@ func (w *wal) prepare() error {
 		w.setAlone(false)
 		return err
 	}
-	return w.f.lock.Unlock(locking.None)
+	return w.f.unlock(locking.None)
 }
 
 // SharedMemory is asked for by go-sqlite3 before each operation on the shared

@@ -46,7 +46,9 @@ func TestStockVFS(t *testing.T) {
 }
 
 func TestFlock(t *testing.T) {
-	open := func(_ context.Context, path string, _ url.Values, _ locking.Storage) (locking.Locker, error) { return flock.New(path) }
+	open := func(_ context.Context, path string, _ url.Values, _ locking.Storage) (locking.Locker, error) {
+		return flock.New(path)
+	}
 	vfstest.Run(t, func(t testing.TB) vfstest.Subject { return subject(t, vfs.New(nil, open), vfs.New(nil, open)) })
 }
 

@@ -1,0 +1,273 @@
+package vfs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"syscall"
+
+	"github.com/ncruces/go-sqlite3"
+	sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
+)
+
+// A fenced lease says by a fresh look at its register, which no stale process can
+// pass, what counts:
+//
+//   - a commit, after its journal was finished: [File.CommitPhaseTwo];
+//   - a WAL that was synced: [sideFile.syncWAL];
+//   - leave to finish a rollback journal, by a look that began when that journal was
+//     there: so whoever expired can finish one journal at most, and a copier sees it.
+//     See [permission].
+
+// verify asks the lease whether it still holds. A connection whose lease does not is
+// dead.
+func (f *File) verify() error {
+	f.leave.await()
+	if err := f.lock.Verify(); err != nil {
+		return f.die(err)
+	}
+	f.finished, f.read = false, false
+	return nil
+}
+
+// A permission is leave to finish the rollback journal of one connection. The look at
+// the register goes on in the background while pages are written and synced.
+type permission struct {
+	done chan struct{} // closed when the look is over; nil if none was begun for this journal
+	err  error         // settled when done is closed
+}
+
+// ask begins the look. The journal is at the storage by now.
+func (p *permission) ask(verify func() error) {
+	if p.done != nil {
+		return
+	}
+	done := make(chan struct{})
+	p.done = done
+	go func() {
+		defer close(done)
+		p.err = verify()
+	}()
+}
+
+// await waits for a look that was begun.
+func (p *permission) await() {
+	if p.done != nil {
+		<-p.done
+	}
+}
+
+// forget ends what was asked for, and what was given: another journal needs another.
+func (p *permission) forget() {
+	p.await()
+	p.done, p.err = nil, nil
+}
+
+// journalSynced is told when the rollback journal reached the storage.
+func (f *File) journalSynced() {
+	if f.db.fenced {
+		f.leave.ask(f.lock.Verify)
+	}
+}
+
+// finish asks for leave to finish the rollback journal, which is used up by that. The
+// pages that the journal protects are synced first, if SQLite did not.
+func (f *File) finish() error {
+	if !f.db.fenced {
+		return nil
+	}
+	if b := f.body(); b.dirty.Load() {
+		if err := f.doubt(b.sync(durable)); err != nil {
+			return err
+		}
+	}
+	f.leave.ask(f.lock.Verify)
+	f.leave.await()
+	err := f.leave.err
+	f.leave.forget()
+	if err != nil {
+		return f.die(err)
+	}
+	f.finished = true
+	return f.check()
+}
+
+// protect is asked before the database is changed: what undoes the change must be at
+// the storage, or, of a WAL, what it repeats. With synchronous=OFF SQLite leaves that
+// out.
+func (f *File) protect() error {
+	if !f.db.fenced {
+		return nil
+	}
+	if !slices.ContainsFunc(f.sides, func(s *sideFile) bool { return s.begun || s.isWAL() }) {
+		return errNoJournal
+	}
+	for _, s := range f.sides {
+		if err := s.protect(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var errNoJournal = errors.New("journal_mode MEMORY and OFF leave a torn database when a lease is lost, so a fenced one cannot have them: use another, or fence=off")
+
+func (s *sideFile) protect() error {
+	b := s.owner.body()
+	switch {
+	case s.isWAL() && s.synced, s.isWAL() && b.walVerified.Load() == b.walWritten.Load():
+		return nil
+	case s.isWAL():
+		return s.syncWAL(durable)
+	case s.synced && !s.lazy, !s.dirty:
+		return nil // SQLite has seen to what the page needs
+	}
+	if err := s.sync(barrier); err != nil {
+		return s.owner.doubt(err)
+	}
+	s.lazy, s.synced = true, true
+	s.owner.journalSynced()
+	return nil
+}
+
+// syncWAL syncs a WAL. Over a fence it counts only when the lease was verified since.
+func (s *sideFile) syncWAL(how durability) error {
+	b := s.body
+	written := b.walWritten.Load()
+	if err := s.sync(how); err != nil {
+		return s.owner.doubt(err)
+	}
+	s.headless = false
+	if !s.owner.db.fenced || b.walVerified.Load() >= written {
+		return nil
+	}
+	if err := s.owner.verify(); err != nil {
+		return err
+	}
+	for {
+		known := b.walVerified.Load()
+		if known >= written || b.walVerified.CompareAndSwap(known, written) {
+			return nil
+		}
+	}
+}
+
+// changes is asked before a side file is written at off, or cut to off bytes. It
+// keeps to what a copier relies on.
+func (s *sideFile) changes(p []byte, off int64, cut bool) error {
+	if s.owner == nil || !s.owner.db.fenced {
+		return nil
+	}
+	f := s.owner
+	switch {
+	case s.isWAL() && off == 0: // begun anew: what was in it must be in the database
+		s.headless = !cut
+		if f.body().dirty.Load() {
+			return f.doubt(f.body().sync(durable))
+		}
+	case s.isWAL() && s.headless: // frames under the former header would be taken for its own
+		return s.syncWAL(durable)
+	case s.isWAL():
+	case off == 0 && (cut || isZero(p)):
+		s.begun = false
+		return f.finish()
+	case off == 0 && !s.begun:
+		s.begun, s.synced, s.lazy = true, false, false
+		f.leave.forget()
+	}
+	return nil
+}
+
+// isZero reports whether p is what SQLite writes over the header of a journal that
+// it keeps.
+func isZero(p []byte) bool {
+	if len(p) != journalHeader {
+		return false
+	}
+	for _, b := range p {
+		if b != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// journalHeader is the size of what matters in the header of a rollback journal.
+//
+// https://sqlite.org/fileformat2.html#the_rollback_journal
+const journalHeader = 28
+
+// commit makes a finished transaction count, before anybody is told of it.
+func (f *File) commit() error {
+	b := f.body()
+	if !f.db.fenced {
+		if b.wal.Load() {
+			return nil
+		}
+		return f.handOver()
+	}
+	for _, s := range f.sides {
+		if s.isWAL() && b.walVerified.Load() != b.walWritten.Load() {
+			if err := s.syncWAL(durable); err != nil {
+				return err
+			}
+		}
+	}
+	if !b.wal.Load() {
+		if err := f.handOver(); err != nil {
+			return f.doubt(err)
+		}
+	}
+	if !f.finished {
+		return nil
+	}
+	return f.verify()
+}
+
+// doubt ends the lease if it is unknown whether what failed with err took effect, or
+// will: on a network file system it still can. It returns err.
+func (f *File) doubt(err error) error {
+	if err == nil || !f.db.fenced || f.dead() != nil || hadNoEffect(err) {
+		return err
+	}
+	f.leave.await()
+	if lost := f.lock.Doubt(err); lost != nil {
+		return f.die(fmt.Errorf("%w: %w", lost, err))
+	}
+	return err
+}
+
+// hadNoEffect reports whether an operation that failed with err did nothing for good.
+func hadNoEffect(err error) bool {
+	for _, why := range append(diskFull, fs.ErrPermission, fs.ErrExist, fs.ErrNotExist, fs.ErrClosed, syscall.EFBIG, syscall.EINVAL) {
+		if errors.Is(err, why) {
+			return true
+		}
+	}
+	return isReadOnly(err) || isClosed(err)
+}
+
+// errSuper refuses a transaction over several databases: its commit point is the
+// removal of a file that belongs to none of them, which no fence protects.
+var errSuper = errors.New("a transaction that writes several databases cannot be fenced: write one database in each, or put these in WAL mode, where each commits for itself")
+
+// opensSuper refuses to begin a super-journal for such a transaction, before anything
+// is written.
+func (v *VFS) opensSuper(name string) error {
+	at := superName.FindStringIndex(name)
+	if at == nil {
+		return nil
+	}
+	if d := v.opened(name[:at[0]]); d != nil && d.fenced {
+		if w := d.writer.Load(); w != nil {
+			return w.refuse(errSuper, sqlite3.IOERR_LOCK)
+		}
+		_, err := coded(errSuper, sqlite3.IOERR_LOCK)
+		return err
+	}
+	return nil
+}
+
+// isWAL reports which of the side files it is.
+func (s *sideFile) isWAL() bool { return s.flags&sqlitevfs.OPEN_WAL != 0 }

@@ -1,0 +1,101 @@
+package vfs
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/holdfastdb/holdfast/internal/fence"
+	"github.com/holdfastdb/holdfast/locking"
+)
+
+// Storage returns where the database at path lies, for its lock. The path is as an
+// [Opener] gets it.
+func (v *VFS) Storage(path string) locking.Storage {
+	return &storage{name: filepath.Base(path), files: fenceFS{v.files, filepath.Dir(path)}}
+}
+
+// A storage copies a database beside itself.
+type storage struct {
+	name  string
+	files fenceFS
+}
+
+var _ locking.Storage = (*storage)(nil)
+
+// Name returns the plain name of the database.
+func (s *storage) Name() string { return s.name }
+
+// Copy implements [locking.Storage].
+func (s *storage) Copy(ctx context.Context, from, to string, progress func(copied, total int64)) error {
+	return fence.Copy(ctx, s.files, from, to, progress)
+}
+
+// Remove implements [locking.Storage].
+func (s *storage) Remove(ctx context.Context, name string) error {
+	return fence.Remove(ctx, s.files, name)
+}
+
+// A fenceFS is the directory of a database as package fence sees it.
+type fenceFS struct {
+	files fileSystem
+	dir   string
+}
+
+// Open opens a file that is there, by the storage's own word: for a name that another
+// host created, an NFS client may go on saying that there is none, until the directory
+// is listed.
+func (f fenceFS) Open(name string) (fence.File, error) {
+	path := filepath.Join(f.dir, name)
+	found, err := f.files.list(f.dir, func(other string) bool { return other == name })
+	if err == nil && len(found) == 0 {
+		err = &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+	}
+	if err != nil {
+		return nil, err
+	}
+	h, err := f.files.open(path, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	return fenceFile(h), nil
+}
+
+// Create creates a file like another one. It is nobody else's before it has the
+// permissions of that.
+func (f fenceFS) Create(name string, like fs.FileInfo) (fence.File, error) {
+	h, err := f.files.open(filepath.Join(f.dir, name), os.O_RDWR|os.O_CREATE|os.O_EXCL, like.Mode().Perm())
+	if err != nil {
+		return nil, err
+	}
+	likeOther(h, like)
+	return fenceFile(h), nil
+}
+
+func (f fenceFS) Remove(name string) error {
+	return f.files.remove(filepath.Join(f.dir, name))
+}
+
+func (f fenceFS) SyncDir() error {
+	if err := f.files.syncDir(f.dir); err != nil {
+		return fmt.Errorf("sync directory: %w", err)
+	}
+	return nil
+}
+
+// fenceFile returns a file of the operating system as that, so that it can be copied
+// without its bytes passing through here.
+func fenceFile(h handle) fence.File {
+	if f, ok := h.(hostFile); ok {
+		return f.File
+	}
+	return durableFile{h}
+}
+
+// A durableFile is a handle with syncs of one kind.
+type durableFile struct{ handle }
+
+// Sync makes the content durable.
+func (f durableFile) Sync() error { return f.handle.Sync(durable) }
