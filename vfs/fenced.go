@@ -64,10 +64,10 @@ func (p *permission) forget() {
 	p.done, p.err = nil, nil
 }
 
-// journalSynced is told when the rollback journal reached the storage.
-func (f *File) journalSynced() {
-	if f.db.fenced {
-		f.leave.ask(f.lock.Verify)
+// askLeave begins to ask for leave to finish a journal that has reached the storage.
+func (s *sideFile) askLeave() {
+	if s.hot {
+		s.owner.leave.ask(s.owner.lock.Verify)
 	}
 }
 
@@ -127,7 +127,7 @@ func (s *sideFile) protect() error {
 		return s.owner.doubt(err)
 	}
 	s.lazy, s.synced = true, true
-	s.owner.journalSynced()
+	s.askLeave()
 	return nil
 }
 
@@ -142,7 +142,10 @@ func (s *sideFile) syncWAL(how durability) error {
 	if !s.owner.db.fenced || b.walVerified.Load() >= written {
 		return nil
 	}
-	if err := s.owner.verify(); err != nil {
+	was := s.owner.committing
+	s.owner.committing = true // its frames are there
+	err := s.owner.verify()
+	if s.owner.committing = was; err != nil {
 		return err
 	}
 	for {
@@ -170,11 +173,14 @@ func (s *sideFile) changes(p []byte, off int64, cut bool) error {
 		return s.syncWAL(durable)
 	case s.isWAL():
 	case off == 0 && (cut || isZero(p)):
-		s.begun = false
+		s.begun, s.hot = false, false
 		return f.finish()
-	case off == 0 && !s.begun:
-		s.begun, s.synced, s.lazy = true, false, false
-		f.leave.forget()
+	case off == 0:
+		if !s.begun {
+			s.begun, s.synced, s.lazy = true, false, false
+			f.leave.forget()
+		}
+		s.hot = p[0] != 0 // SQLite writes the first bytes last
 	}
 	return nil
 }

@@ -25,6 +25,8 @@ type File struct {
 	refused *refusal // the last one, until a lock succeeds
 	closed  bool
 
+	committing bool // a loss now leaves the outcome of the commit unknown
+
 	at      *body  // the database, from SHARED on; nil without a level
 	seen    uint64 // the Lock.Changes at the last SHARED
 	entered bool   // seen is set
@@ -170,6 +172,8 @@ func (f *File) SyncSuper(super string) error {
 // last moment to find that the lease was lost on the way. Over a fence the commit is
 // made durable, and the lease verified.
 func (f *File) CommitPhaseTwo() error {
+	f.committing = true
+	defer func() { f.committing = false }()
 	err := f.check()
 	if err == nil {
 		err = f.commit()

@@ -27,6 +27,9 @@ func (f *File) dead() error {
 }
 
 func (f *File) die(cause error) error {
+	if f.committing {
+		cause = fmt.Errorf("the outcome of the last commit is unknown here, so look for it on a new connection: %w", cause)
+	}
 	cause = fmt.Errorf("vfs: database %q: %w", f.db.path, cause)
 	f.lost.CompareAndSwap(nil, &cause)
 	return *f.lost.Load()

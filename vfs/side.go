@@ -26,7 +26,8 @@ type sideFile struct {
 	named   bool // its name is durable
 	dirty   bool // written and not synced since
 
-	begun    bool // a journal: it has a header that counts
+	begun    bool // a journal: a header was written, and it is not finished
+	hot      bool // a journal: as far as its header goes it would be played back
 	synced   bool // a journal: since it was begun; a WAL: by SQLite, for a checkpoint
 	lazy     bool // a journal: SQLite does not sync it
 	headless bool // a WAL: its header was written and not synced since
@@ -68,7 +69,7 @@ func (s *sideFile) inherit() {
 	if s.isWAL() {
 		s.body.walWritten.Add(1)
 	} else if s.flags&sqlitevfs.OPEN_CREATE == 0 {
-		s.begun, s.dirty = true, true
+		s.begun, s.hot, s.dirty = true, true, true
 		s.owner.leave.forget()
 	}
 }
@@ -188,7 +189,7 @@ func (s *sideFile) Sync(flags sqlitevfs.SyncFlag) error {
 	err := s.sync(how)
 	if err == nil && journal && s.begun {
 		s.synced, s.lazy = true, false
-		s.owner.journalSynced()
+		s.askLeave()
 	}
 	return s.refuse(s.doubt(err), sqlite3.IOERR_FSYNC)
 }
