@@ -59,6 +59,9 @@ func (c *Coordinator) publish(out outcome) {
 	defer c.mu.Unlock()
 	c.outcome = out
 	if out.failed != nil {
+		if c.settling != nil {
+			c.settling.failed = out.failed
+		}
 		for p := range c.places {
 			if p.want != None && p.since <= out.attempt {
 				p.failed, p.want = out.failed, None // it is told before anybody tries again

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 // called on nil, which is none.
 type copying struct {
 	from, to string
+	plain    bool // to is the plain name, the only one that will do
 	began    instant
 	cancel   context.CancelFunc
 	done     chan struct{}
@@ -25,7 +27,7 @@ type copying struct {
 // copy begins to copy the database.
 func (c *Coordinator) copy(from, to string) *copying {
 	ctx, cancel := context.WithCancel(c.life)
-	w := &copying{from: from, to: to, began: now(), cancel: cancel, done: make(chan struct{})}
+	w := &copying{from: from, to: to, plain: to == c.opts.Storage.Name(), began: now(), cancel: cancel, done: make(chan struct{})}
 	c.routines.Go(func() {
 		defer cancel()
 		w.err = c.opts.Storage.Copy(ctx, from, to, func(copied, total int64) {
@@ -57,9 +59,15 @@ func (w *copying) ended() bool {
 	}
 }
 
+// spoilt reports, of one that ended, whether it is to be made anew by another name.
+func (w *copying) spoilt() bool {
+	// A request that was sent twice finds what the first one created.
+	return !w.plain && (errors.Is(w.err, ErrMoved) || errors.Is(w.err, fs.ErrExist))
+}
+
 // failure returns why the copy cannot be made.
 func (w *copying) failure() error {
-	if !w.ended() || w.err == nil || errors.Is(w.err, ErrMoved) {
+	if !w.ended() || w.err == nil || w.spoilt() {
 		return nil
 	}
 	return fmt.Errorf("locking: copy %q to %q: %w", w.from, w.to, w.err)
@@ -113,7 +121,7 @@ func (k *keeper) fencing(in *intent) *Fencing {
 		case !w.ended():
 		case w.err == nil:
 			f.Done = w.to
-		case errors.Is(w.err, ErrMoved), in.settling != nil:
+		case w.spoilt(), in.settling != nil:
 			f.Spoilt = w.to
 		}
 	}

@@ -23,8 +23,9 @@ type Settler interface {
 
 // A settling is one call of Settle that holds the database alone.
 type settling struct {
-	place *place
-	force bool
+	place  *place
+	force  bool
+	failed error // why it could not be done; guarded by Coordinator.mu
 }
 
 var _ Settler = (*Coordinator)(nil)
@@ -67,7 +68,6 @@ func (c *Coordinator) settle(ctx context.Context, w *settling) error {
 	c.settling = w
 	defer func() { c.settling = nil }()
 	c.wake()
-	began := c.attempts
 	for {
 		changed := c.changed
 		switch {
@@ -75,8 +75,8 @@ func (c *Coordinator) settle(ctx context.Context, w *settling) error {
 			return w.place.Check()
 		case w.place.session.where.File == "":
 			return nil
-		case c.outcome.attempt > began && c.outcome.failed != nil:
-			return c.outcome.failed
+		case w.failed != nil:
+			return w.failed
 		}
 		c.mu.Unlock()
 		select {

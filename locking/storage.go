@@ -19,8 +19,8 @@ type Storage interface {
 	// exists before. progress, which may be called at any rate from one goroutine,
 	// is told how many of how many bytes are copied.
 	//
-	// It returns [ErrMoved] if the expired holder ended a transaction meanwhile: then
-	// the copy is worth nothing, and the next one gets another name. On any error it
+	// It returns [ErrMoved] if the expired holder ended a transaction meanwhile, and
+	// fs.ErrExist if the name is taken: then the next copy gets another one. On any error it
 	// leaves from as it was.
 	Copy(ctx context.Context, from, to string, progress func(copied, total int64)) error
 
