@@ -38,7 +38,7 @@ func (c *Coordinator) Adopt(ctx context.Context, file string, above Epoch) (Curr
 		Format:   RecordFormat,
 		Serial:   r.Serial + 1,
 		Epoch:    max(r.Epoch, above) + 1,
-		ID:       c.id, // not the one of before: whoever still goes by that must notice
+		ID:       newID(), // not the one of before: whoever still goes by that must notice
 		Database: database,
 		Fence:    true,
 		File:     file,

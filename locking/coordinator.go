@@ -20,7 +20,6 @@ import (
 type Coordinator struct {
 	reg  Register
 	opts Options
-	id   string // for the register, if this process is the first to use it
 
 	kick     chan struct{}   // wakes the keeper; holds one
 	life     context.Context // ends with the coordinator
@@ -64,7 +63,6 @@ func NewCoordinator(reg Register, opts Options) (*Coordinator, error) {
 	c := &Coordinator{
 		reg:     reg,
 		opts:    opts,
-		id:      newID(),
 		kick:    make(chan struct{}, 1),
 		life:    ctx,
 		cancel:  cancel,

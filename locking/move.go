@@ -114,7 +114,9 @@ func (k *keeper) fencing(in *intent) *Fencing {
 	if !k.c.fenced() {
 		return nil
 	}
-	f := &Fencing{Database: k.c.opts.Storage.Name(), ID: k.c.id, Nonce: newID()[:8]}
+	// The ID is drawn anew each time: should the register be deleted, nobody may bring
+	// back its former one.
+	f := &Fencing{Database: k.c.opts.Storage.Name(), ID: newID(), Nonce: newID()[:8]}
 	if w := k.copying; w != nil {
 		f.Copied, f.Total = w.copied.Load(), w.total.Load()
 		switch {
