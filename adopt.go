@@ -1,6 +1,7 @@
 package holdfast
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/holdfastdb/holdfast/locking"
+	"github.com/holdfastdb/holdfast/vfs"
 )
 
 // ErrIntact: there is nothing to adopt, since the register of the database is in
@@ -16,8 +18,8 @@ import (
 var ErrIntact = errors.New("the register is in order")
 
 // Adopt makes a file the database when the register cannot tell which one is: see
-// [Inventory.Damage]. The file is the base name of one of the candidates that
-// [Inspect] finds. Whoever opens the database next copies it first, since a process
+// [Inventory.Damage]. The file is that of one of the candidates that [Inspect]
+// finds. Whoever opens the database next copies it first, since a process
 // that the register forgot may still write to it. The other candidates stay.
 //
 // It returns [ErrIntact] if the register is in order, and a [*HeldError] if a process
@@ -46,22 +48,18 @@ func adopt(ctx context.Context, name, file string) (err error) {
 	if inv.Damage == nil {
 		return fmt.Errorf("%w: there is nothing to adopt", ErrIntact)
 	}
-	i := slices.IndexFunc(inv.Candidates, func(c Candidate) bool { return c.File == file })
-	if i < 0 {
-		return fmt.Errorf("no candidate %q: %s", file, names(inv.Candidates))
+	if !slices.ContainsFunc(inv.Candidates, func(c Candidate) bool { return c.File == file }) {
+		base := filepath.Base(l.path)
+		return fmt.Errorf("no candidate %q: %s", cmp.Or(file, base), names(base, inv.Candidates))
 	}
-	return l.adopt(ctx, inv.Candidates[i], inv.Candidates[0].Epoch)
+	return l.adopt(ctx, file, inv.Candidates[0].Epoch)
 }
 
-// adopt records a candidate. The highest epoch of all is above.
-func (l *look) adopt(ctx context.Context, c Candidate, above locking.Epoch) error {
+// adopt records a file. The highest epoch of all candidates is above.
+func (l *look) adopt(ctx context.Context, file string, above locking.Epoch) error {
 	adopter, ok := l.Locker.(locking.Adopter)
 	if !ok {
 		return fmt.Errorf("its lock, of grade %s, cannot be told", l.Grade())
-	}
-	file := c.File
-	if file == filepath.Base(l.path) {
-		file = ""
 	}
 	now, err := adopter.Adopt(ctx, file, above)
 	if err != nil {
@@ -71,19 +69,19 @@ func (l *look) adopt(ctx context.Context, c Candidate, above locking.Epoch) erro
 	if err != nil {
 		return err
 	}
-	if err := writeMarker(l.path, marker{1, now.Register, status.Lock}); err != nil {
+	if err := common.vfs.WriteMarker(l.path, vfs.Marker{Register: now.Register, Lock: status.Lock}); err != nil {
 		return fmt.Errorf("the register was written, but not the marker: adopt the file again: %w", err)
 	}
 	return nil
 }
 
-func names(all []Candidate) string {
+func names(base string, all []Candidate) string {
 	if len(all) == 0 {
 		return "there is none"
 	}
 	var names []string
 	for _, c := range all {
-		names = append(names, c.File)
+		names = append(names, cmp.Or(c.File, base))
 	}
 	return "use one of " + strings.Join(names, ", ")
 }

@@ -2,6 +2,7 @@ package holdfast
 
 import (
 	"context"
+	"maps"
 	"net/url"
 	"path/filepath"
 	"sync"
@@ -42,25 +43,28 @@ func init() {
 		}))
 }
 
-// A process that holds the lease asks the register for nothing in a transaction,
-// and for nothing at all once it has been idle. Time stands still in a bubble while
+// A process that holds the lease asks the register for nothing when it reads, twice in a
+// commit, or once in WAL mode, and for nothing at all once it has been idle. Time stands still in a bubble while
 // anybody works, so what is counted is not what happens to be due meanwhile.
 func TestRegisterOperations(t *testing.T) {
 	for _, test := range []struct {
 		name, journal string
-		sticky        bool
+		params        url.Values
+		want          int64 // operations of 50 commits and 50 reads; -1: more than they are
 	}{
-		{"sticky", "delete", true},
-		{"sticky, WAL", "wal", true},
-		{"not sticky", "delete", false},
+		{"fenced", "delete", nil, 100},
+		{"fenced, TRUNCATE", "truncate", nil, 100},
+		{"fenced, WAL", "wal", nil, 50},
+		{"fenced, reads too", "delete", url.Values{"verify": {"read"}}, 150},
+		{"no fence", "delete", url.Values{"fence": {"off"}}, 0},
+		{"no fence, WAL", "wal", url.Values{"fence": {"off"}}, 0},
+		{"not sticky", "delete", url.Values{"sticky": {"off"}}, -1},
 	} {
 		path := filepath.Join(t.TempDir(), "app.db")
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o := Options{Lock: "metered", Params: url.Values{"_pragma": {"journal_mode(" + test.journal + ")"}}}
-				if !test.sticky {
-					o.Params.Set("sticky", "off")
-				}
+				maps.Copy(o.Params, test.params)
 				db := open(t, path, o)
 				db.SetMaxOpenConns(1)
 				exec(t, db, `CREATE TABLE t (x)`)
@@ -73,8 +77,8 @@ func TestRegisterOperations(t *testing.T) {
 					exec(t, db, `INSERT INTO t VALUES (1)`)
 					query[int](t, db, `SELECT count(*) FROM t`)
 				}
-				if n := count.Load() - before; (n == 0) != test.sticky {
-					t.Errorf("%d operations in 100 transactions with sticky %v", n, test.sticky)
+				if n := count.Load() - before; n != test.want && (test.want >= 0 || n <= 100) {
+					t.Errorf("%d operations in 50 commits and 50 reads, want %d", n, test.want)
 				}
 
 				time.Sleep(30 * time.Second) // twice the idle time

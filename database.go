@@ -81,14 +81,11 @@ func (w *world) openLock(ctx context.Context, path string, values url.Values, st
 	if err != nil {
 		return nil, err
 	}
-	if choice, err = choice.resolve(path); err != nil {
+	if choice, err = choice.resolve(w.vfs, path); err != nil {
 		return nil, err
 	}
 	files := &watched{Storage: storage}
-	if storage != nil {
-		storage = files
-	}
-	locker, err := choice.open(ctx, path, storage)
+	locker, err := choice.open(ctx, path, files)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +110,7 @@ func (w *world) mayCreate(ctx context.Context, path string, locker locking.Locke
 	if _, err = locker.Status(ctx); err != nil || locker.Grade() != locking.GradeKernel {
 		return err
 	}
-	copies, err := candidates(path)
+	copies, err := w.vfs.Candidates(path)
 	if err == nil && len(copies) > 0 {
 		err = fmt.Errorf("it is not there, but %s is: it was used with a lease: name that with lock=, or see holdfast adopt", copies[0].File)
 	}

@@ -105,5 +105,5 @@ func ExampleStatus() {
 		log.Fatal(err)
 	}
 	fmt.Println(status.Grade, len(status.Holders), "holder")
-	// Output: lease 1 holder
+	// Output: fenced 1 holder
 }

@@ -20,7 +20,23 @@ import (
 // can let time fly, and cut a process off from it.
 type cell struct {
 	*memory.Register
-	cut atomic.Bool
+	cut    atomic.Bool
+	before atomic.Pointer[func()] // called before each read
+}
+
+// onRead has f called before each read, until it returns true; then done does too.
+func (c *cell) onRead(f func() bool) (done func() bool) {
+	var mu sync.Mutex
+	var over atomic.Bool
+	before := func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !over.Load() && f() {
+			over.Store(true)
+		}
+	}
+	c.before.Store(&before)
+	return over.Load
 }
 
 var errCut = errors.New("the network is down")
@@ -28,6 +44,9 @@ var errCut = errors.New("the network is down")
 func (c *cell) Read(ctx context.Context) ([]byte, locking.Version, error) {
 	if c.cut.Load() {
 		return nil, locking.Unused, errCut
+	}
+	if before := c.before.Load(); before != nil {
+		(*before)()
 	}
 	return c.Register.Read(ctx)
 }

@@ -8,13 +8,13 @@ import (
 	"maps"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/holdfastdb/holdfast/internal/fstype"
 	"github.com/holdfastdb/holdfast/locking"
+	"github.com/holdfastdb/holdfast/vfs"
 )
 
 // lockVariable is the environment variable that sets the default lock.
@@ -204,9 +204,9 @@ func (c choice) automatic() bool { return strings.HasPrefix(c.lock, autoScheme+"
 // file if its register lies there already or the file system is shared between
 // hosts, or else the kernel's. It does not choose for a database that is marked as
 // used with a lease that lies elsewhere, or is gone.
-func (c choice) resolve(path string) (choice, error) {
-	if err := refuseCopy(path); err != nil || !c.automatic() {
-		return c, err
+func (c choice) resolve(v *vfs.VFS, path string) (choice, error) {
+	if !c.automatic() {
+		return c, nil
 	}
 	lease := strings.Replace(c.lock, autoScheme, leaseScheme, 1)
 	switch _, err := os.Lstat(path + leaseSuffix); {
@@ -215,11 +215,11 @@ func (c choice) resolve(path string) (choice, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return c, fmt.Errorf("choose a lock: %w", err)
 	}
-	switch m, err := readMarker(path); {
-	case err != nil:
+	switch m, err := v.ReadMarker(path); {
+	case err == nil:
+		return c, fmt.Errorf("it is used with lock=%s, says %q: name that lock, since auto cannot know of it", m.Lock, markerOf(path))
+	case !errors.Is(err, fs.ErrNotExist):
 		return c, fmt.Errorf("choose a lock: %w", err)
-	case m != nil:
-		return c, fmt.Errorf("it is used with lock=%s, says %q: name that lock, since auto cannot know of it", m.Lock, path+markerSuffix)
 	}
 	files, err := fstype.Of(path)
 	if err != nil {
@@ -229,25 +229,6 @@ func (c choice) resolve(path string) (choice, error) {
 		return choice{lease, c.opts, c.unfenced}, nil
 	}
 	return choice{lock: flockScheme + ":"}, nil
-}
-
-// refuseCopy refuses to open a copy that a takeover made as a database of its own,
-// with a lock of its own, past those who have it open by its plain name.
-func refuseCopy(path string) error {
-	dir, base := filepath.Split(path)
-	database, _, isCopy := locking.ParseFileName(base)
-	if !isCopy {
-		return nil
-	}
-	own, err := readMarker(path)
-	if err != nil || own != nil {
-		return err
-	}
-	of, err := readMarker(filepath.Join(dir, database))
-	if err != nil || of == nil {
-		return err
-	}
-	return fmt.Errorf("its name is that of a copy of %q, which is used with lock=%s: open that database by its plain name", database, of.Lock)
 }
 
 // open opens the lock of a database that lies in a storage, which a lease needs to

@@ -109,7 +109,7 @@ func TestAutoTakesWhatIsThere(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := tt.from.resolve(tt.path)
+			got, err := tt.from.resolve(common.vfs, tt.path)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -209,7 +209,7 @@ func TestOneLockForOneDatabase(t *testing.T) {
 			}
 		})
 	}
-	if files := list(t, dir); !cmp.Equal(files, []string{"app.db", "app.db.lease", "link.db", "x"}) {
+	if files := list(t, dir); !cmp.Equal(files, []string{"app.db", "app.db.holdfast", "app.db.lease", "link.db", "x"}) {
 		t.Errorf("files are %v", files)
 	}
 }
@@ -233,7 +233,7 @@ func TestOpeningIsLoggedOnce(t *testing.T) {
 		_, err := db.Exec(`SELECT 1`)
 		return err
 	})
-	want := `level=INFO msg="database open" path=` + path + ` lock="leasefile with ttl 4s" grade=lease promise="` + locking.GradeLease.Promise() + `"` + "\n"
+	want := `level=INFO msg="database open" path=` + path + ` lock="leasefile with ttl 4s" grade=fenced promise="` + locking.GradeFenced.Promise() + `"` + "\n"
 	if diff := cmp.Diff(want, log.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -248,7 +248,7 @@ func TestEnvironmentSetsTheLock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if status.Grade != locking.GradeLease || status.TTL != 4*time.Second {
+	if status.Grade != locking.GradeFenced || status.TTL != 4*time.Second {
 		t.Errorf("%+v", status)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -39,7 +40,11 @@ func statusOf(ctx context.Context, name string) (status locking.Status, err erro
 
 // notes are what a person should know of the files of a database under a fence.
 func notes(path string, s locking.Status) (notes []string) {
-	if err := damage(path, s); err != nil {
+	all, err := common.vfs.Candidates(path)
+	if err == nil {
+		err = damage(path, s, all)
+	}
+	if err != nil {
 		notes = append(notes, fmt.Sprintf("nobody is let in: %v; see holdfast adopt", err))
 	}
 	if _, err := os.Lstat(path); err == nil && s.File != "" {
@@ -71,18 +76,38 @@ func lookAt(ctx context.Context, name string) (*look, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := refuseCopy(path); err != nil {
+		return nil, err
+	}
 	if d := common.database(path); d != nil {
 		return &look{d, path, true}, nil
 	}
 	choice, err := chooseLock(src.params)
 	if err == nil {
-		choice, err = choice.resolve(path)
+		choice, err = choice.resolve(common.vfs, path)
 	}
 	if err != nil {
 		return nil, err
 	}
-	locker, err := choice.open(ctx, path, nameOnly(filepath.Base(path)))
+	locker, err := choice.open(ctx, path, common.vfs.Storage(path))
 	return &look{locker, path, false}, err
+}
+
+// refuseCopy refuses to take a copy that a takeover made for a database of its own.
+func refuseCopy(path string) error {
+	dir, base := filepath.Split(path)
+	of, _, isCopy := locking.ParseFileName(base)
+	if !isCopy {
+		return nil
+	}
+	m, err := common.vfs.ReadMarker(filepath.Join(dir, of))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("it is a file of the database %q, which is used with lock=%s: name that database", of, m.Lock)
 }
 
 // Close closes a locker that was opened for the look.
@@ -91,18 +116,6 @@ func (l *look) Close(ctx context.Context) error {
 		return nil
 	}
 	return l.Locker.Close(ctx)
-}
-
-// nameOnly is the storage of a database of which nothing is taken over, and so
-// nothing is copied.
-type nameOnly string
-
-var errNameOnly = errors.New("the database is only looked at")
-
-func (n nameOnly) Name() string                       { return string(n) }
-func (nameOnly) Remove(context.Context, string) error { return errNameOnly }
-func (nameOnly) Copy(context.Context, string, string, func(copied, total int64)) error {
-	return errNameOnly
 }
 
 // find returns the one absolute path of a database that exists, though perhaps
@@ -127,10 +140,10 @@ func (w *world) find(name string) (string, error) {
 // hasTraces returns nil if there is something of a database whose plain name is not
 // there.
 func hasTraces(path string) error {
-	if m, err := readMarker(path); m != nil || err != nil {
+	if _, err := common.vfs.ReadMarker(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	copies, err := candidates(path)
+	copies, err := common.vfs.Candidates(path)
 	if err == nil && len(copies) == 0 {
 		err = errors.New("there is no such database")
 	}

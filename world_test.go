@@ -51,7 +51,7 @@ func TestAttachedAndRawConnectionsHaveLocks(t *testing.T) {
 		ATTACH 'file:memory.db?mode=memory' AS memory;
 		ATTACH '' AS temporary;
 		CREATE TABLE t (x); CREATE TABLE plain.t (x); CREATE TABLE leased.t (x); CREATE TABLE memory.t (x); CREATE TABLE temporary.t (x);
-		BEGIN; INSERT INTO t VALUES (1); INSERT INTO plain.t VALUES (1); INSERT INTO leased.t VALUES (1); COMMIT`)
+		BEGIN; INSERT INTO t VALUES (1); INSERT INTO memory.t VALUES (1); COMMIT; INSERT INTO plain.t VALUES (1); INSERT INTO leased.t VALUES (1)`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestAttachedAndRawConnectionsHaveLocks(t *testing.T) {
 	if err := raw.Backup("main", "file:copy.db?vfs=holdfast&lock=leasefile"); err != nil {
 		t.Error(err)
 	}
-	want := []string{"copy.db", "copy.db.lease", "leased.db", "leased.db.lease", "main.db", "main.db.lease", "plain.db"}
+	want := []string{"copy.db", "copy.db.holdfast", "copy.db.lease", "leased.db", "leased.db.holdfast", "leased.db.lease", "main.db", "main.db.holdfast", "main.db.lease", "plain.db"}
 	if files := list(t, "."); strings.Join(files, " ") != strings.Join(want, " ") {
 		t.Errorf("files are %v, want %v", files, want)
 	}

@@ -101,7 +101,7 @@ type Candidate struct {
 	Size     int64         // bytes
 	Modified time.Time     // when it was last written, by the clock of its file system
 	Changes  uint32        // change counter in its header; 0 if that cannot be read
-	Journal  bool          // a rollback journal lies beside it
+	Journal  bool          // a rollback journal beside it is to be played back
 	WAL      bool          // a WAL lies beside it
 }
 
@@ -123,7 +123,8 @@ func (v *VFS) Candidates(path string) ([]Candidate, error) {
 		} else {
 			continue
 		}
-		c.Journal, c.WAL = slices.Contains(names, name+sides[0]), slices.Contains(names, name+sides[1])
+		c.Journal = slices.Contains(names, name+sides[0]) && v.isHot(filepath.Join(dir, name+sides[0]))
+		c.WAL = slices.Contains(names, name+sides[1])
 		if v.describe(filepath.Join(dir, name), &c) {
 			found = append(found, c)
 		}
@@ -151,6 +152,20 @@ func (v *VFS) describe(name string, c *Candidate) bool {
 		c.Changes = binary.BigEndian.Uint32(header[24:])
 	}
 	return true
+}
+
+// isHot reports whether a journal is more than one that was kept when it was finished.
+//
+// https://sqlite.org/lockingv3.html#hot_journals
+func (v *VFS) isHot(journal string) bool {
+	f, err := v.files.open(journal, os.O_RDONLY, 0)
+	if err != nil {
+		return true // it is for SQLite to say
+	}
+	defer f.Close()
+	var first [1]byte
+	n, _ := f.ReadAt(first[:], 0)
+	return n == 1 && first[0] != 0
 }
 
 // copies returns the names of the copies of the database that there are.

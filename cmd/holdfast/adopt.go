@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -74,6 +75,11 @@ func (l *commandLine) adopt(ctx context.Context, dsn string, flags adoptFlags) e
 		return fmt.Errorf("adopt: %w, and there is no file that could be the database: restore one as %s, and adopt that",
 			inv.Damage, filepath.Base(inv.Path))
 	}
+	if !flags.yes {
+		if err := l.canAsk("adopt"); err != nil {
+			return err
+		}
+	}
 	if _, err := fmt.Fprintf(l.stdout, "%v\n\n", inv.Damage); err != nil {
 		return err
 	}
@@ -81,8 +87,9 @@ func (l *commandLine) adopt(ctx context.Context, dsn string, flags adoptFlags) e
 	if err != nil {
 		return err
 	}
-	chosen, why := recommend(inv.Candidates, verdicts)
-	if _, err := fmt.Fprintf(l.stdout, "%s\n\n%s\n", tableOf(inv.Candidates, verdicts), why); err != nil {
+	base := filepath.Base(inv.Path)
+	chosen, why := recommend(base, inv.Candidates, verdicts)
+	if _, err := fmt.Fprintf(l.stdout, "%s\n\n%s\n", tableOf(base, inv.Candidates, verdicts), why); err != nil {
 		return err
 	}
 	if flags.file != "" {
@@ -92,14 +99,18 @@ func (l *commandLine) adopt(ctx context.Context, dsn string, flags adoptFlags) e
 		return errors.New("adopt: none is recommended: choose one with --file")
 	}
 	if !flags.yes {
-		if err := l.confirm(ctx, "adopt", fmt.Sprintf("Adopt %s?", chosen)); err != nil {
+		if err := l.confirm(ctx, fmt.Sprintf("Adopt %s?", chosen)); err != nil {
 			return err
 		}
 	}
-	if err := holdfast.Adopt(ctx, dsn, chosen); err != nil {
+	name := chosen
+	if name == base {
+		name = ""
+	}
+	if err := holdfast.Adopt(ctx, dsn, name); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(l.stdout, "%s is adopted: whoever opens %s next copies it, and goes on with the copy\n", chosen, filepath.Base(inv.Path))
+	_, err = fmt.Fprintf(l.stdout, "%s is adopted: whoever opens %s next copies it, and goes on with the copy\n", chosen, base)
 	return err
 }
 
@@ -109,13 +120,15 @@ const unchecked = "not checked"
 // check returns a verdict on each candidate.
 func (l *commandLine) check(ctx context.Context, inv holdfast.Inventory, flags adoptFlags) (map[string]string, error) {
 	verdicts := make(map[string]string)
+	dir, base := filepath.Split(inv.Path)
 	for _, c := range inv.Candidates {
+		name := cmp.Or(c.File, base)
 		if flags.noCheck {
 			verdicts[c.File] = unchecked
 			continue
 		}
-		bar := meter.New(l.stderr, "checking "+c.File)
-		verdict, err := examine.Check(ctx, filepath.Join(filepath.Dir(inv.Path), c.File), bar.Set)
+		bar := meter.New(l.stderr, "checking "+name)
+		verdict, err := examine.Check(ctx, filepath.Join(dir, name), bar.Set)
 		bar.End(err == nil)
 		switch {
 		case ctx.Err() != nil:
@@ -129,31 +142,33 @@ func (l *commandLine) check(ctx context.Context, inv holdfast.Inventory, flags a
 }
 
 // recommend returns the candidate that is most likely the database, or "", and why.
-func recommend(all []holdfast.Candidate, verdicts map[string]string) (file, why string) {
+func recommend(base string, all []holdfast.Candidate, verdicts map[string]string) (file, why string) {
 	for _, c := range all {
 		verdict := verdicts[c.File]
-		if verdict != "ok" && !strings.HasPrefix(verdict, unchecked) {
+		if c.Size == 0 && !c.WAL || verdict != "ok" && !strings.HasPrefix(verdict, unchecked) {
 			continue
 		}
-		why = fmt.Sprintf("Recommended is %s: ", c.File)
+		file = cmp.Or(c.File, base)
+		why = fmt.Sprintf("Recommended is %s: ", file)
 		switch {
 		case len(all) == 1:
-			why += "there is no other"
+			why += "there is no other."
 		case c.Epoch == 0:
-			why += "no other one is sound"
+			why += "no other is sound."
 		default:
-			why += fmt.Sprintf("of those that are sound it has the highest epoch, %d, and each takeover copies to a higher one", c.Epoch)
+			why += fmt.Sprintf("of those that are not damaged it has the highest epoch, %d, and each takeover copies to a higher one.\n", c.Epoch) +
+				"A copy that was never finished has a high epoch too: compare size, time and counter with the others."
 		}
 		if verdict != "ok" {
-			why += "; but nobody looked into it"
+			why += "\nNobody looked into it."
 		}
-		return c.File, why + ".\nA copy that was never finished would have a high epoch too: compare size, time and counter with the others."
+		return file, why
 	}
-	return "", "None is recommended: all of them are damaged."
+	return "", "None is recommended: all of them are damaged or empty."
 }
 
 // tableOf lists the candidates.
-func tableOf(all []holdfast.Candidate, verdicts map[string]string) string {
+func tableOf(base string, all []holdfast.Candidate, verdicts map[string]string) string {
 	t := table.NewWriter()
 	t.SetStyle(table.Style{Box: table.StyleBoxLight, Options: table.OptionsDefault})
 	t.AppendHeader(table.Row{"file", "epoch", "size", "changed", "counter", "beside it", "integrity"})
@@ -169,7 +184,7 @@ func tableOf(all []holdfast.Candidate, verdicts map[string]string) string {
 		if c.WAL {
 			beside = append(beside, "WAL")
 		}
-		t.AppendRow(table.Row{c.File, epoch, lockview.Bytes(c.Size), c.Changed.Format(time.DateTime), c.Counter, strings.Join(beside, ", "), verdicts[c.File]})
+		t.AppendRow(table.Row{cmp.Or(c.File, base), epoch, lockview.Bytes(c.Size), c.Modified.Format(time.DateTime), c.Changes, strings.Join(beside, ", "), verdicts[c.File]})
 	}
 	return t.Render()
 }

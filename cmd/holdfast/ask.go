@@ -14,11 +14,16 @@ import (
 // errNo: whoever was asked did not say yes.
 var errNo = errors.New("nothing was changed")
 
-// confirm asks a question at the terminal. Without one it is a usage error.
-func (l *commandLine) confirm(ctx context.Context, command, question string) error {
-	if !terminal.Is(l.stdin) {
-		return usageError{fmt.Errorf("%s asks before it does anything, and there is no terminal to ask at: give --yes", command)}
+// canAsk returns a usage error if there is nobody to ask.
+func (l *commandLine) canAsk(command string) error {
+	if terminal.Is(l.stdin) {
+		return nil
 	}
+	return usageError{fmt.Errorf("%s asks before it does anything, and there is no terminal to ask at: give --yes", command)}
+}
+
+// confirm asks a question at the terminal.
+func (l *commandLine) confirm(ctx context.Context, question string) error {
 	fmt.Fprintf(l.stderr, "%s [y/N] ", question)
 	answer := make(chan string, 1)
 	go func() { // a read cannot be interrupted

@@ -42,7 +42,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	// Without this, a closed pipe would kill the process before it gives up its
 	// locks: the write fails instead. Children inherit nothing of it.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	slog.SetDefault(warnings(stderr))
+	slog.SetDefault(logger(stderr, slog.LevelWarn))
 	root, started := rootCommand(&commandLine{stdin: stdin, stdout: stdout, stderr: stderr})
 	root.SetArgs(args)
 	root.SetIn(stdin)
@@ -70,10 +70,10 @@ func message(err error) string {
 	return shell.Explain(err)
 }
 
-// warnings logs what a person at a terminal should know.
-func warnings(w io.Writer) *slog.Logger {
+// logger logs what a person at a terminal should know.
+func logger(w io.Writer, level slog.Level) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{
-		Level: slog.LevelWarn,
+		Level: level,
 		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
 			if len(groups) == 0 && a.Key == slog.TimeKey {
 				return slog.Attr{}

@@ -27,6 +27,11 @@ func TestMisuse(t *testing.T) {
 		{"flag without a value", []string{"shell", "a.db", "--mode"}, "flag needs an argument: --mode"},
 		{"no database for the shell", []string{"shell"}, "argument DB is missing"},
 		{"no database for status", []string{"status"}, "argument DB is missing"},
+		{"no database for settle", []string{"settle"}, "argument DB is missing"},
+		{"no database for adopt", []string{"adopt", "--yes"}, "argument DB is missing"},
+		{"fence that is neither", []string{"status", "file:a.db?fence=perhaps"}, "write on or off"},
+		{"verify that is neither", []string{"shell", "file:a.db?verify=often"}, "write commit or read"},
+		{"fence for a lock without", []string{"shell", "file:a.db?lock=flock&fence=on"}, "fence means nothing"},
 		{"two databases", []string{"status", "a.db", "b.db"}, "one argument too many"},
 		{"empty name", []string{"shell", ""}, "name of the database is empty"},
 		{"argument of demo", []string{"demo", "x"}, "unknown command \"x\""},
@@ -251,10 +256,11 @@ func TestStatusJSON(t *testing.T) {
 	}
 	wd, _ := filepath.EvalSymlinks(".")
 	abs, _ := filepath.Abs(wd)
-	want := map[string]any{"grade": "lease", "lock": "leasefile://" + filepath.ToSlash(filepath.Join(abs, "a.db.lease")), "epoch": 1.0, "file": "", "holders": []any{}, "waiters": []any{}}
+	want := map[string]any{"grade": "fenced", "lock": "leasefile://" + filepath.ToSlash(filepath.Join(abs, "a.db.lease")), "epoch": 1.0, "file": "", "holders": []any{}, "waiters": []any{},
+		"takeover": nil, "old": []any{}, "removing": nil, "notes": []any{}}
 	for key, value := range want {
-		if diff := cmp.Diff(value, fields[key]); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", key, diff)
+		if got, there := fields[key]; !there || !cmp.Equal(value, got) {
+			t.Errorf("%s is %v, want %v", key, got, value)
 		}
 	}
 	if diff := cmp.Diff(before, tree(t)); diff != "" {

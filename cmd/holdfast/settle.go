@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -61,15 +62,19 @@ func (l *commandLine) settle(ctx context.Context, dsn string, force, yes bool) e
 		return err
 	}
 	if !yes {
+		if err := l.canAsk("settle"); err != nil {
+			return err
+		}
 		fmt.Fprintf(l.stderr, `The database is %s now. It is copied to %s, and that becomes the database.
 This assumes that every process that ever lost it is gone for good, and that every
 machine on which one hung or was cut off was rebooted: late writes of theirs would
 go to %[2]s.
 `, file(inv), base)
-		if err := l.confirm(ctx, "settle", "Go on?"); err != nil {
+		if err := l.confirm(ctx, "Go on?"); err != nil {
 			return err
 		}
 	}
+	slog.SetDefault(logger(l.stderr, slog.LevelError)) // it tells of the copy by itself
 	began, size := time.Now(), int64(0)
 	bar := meter.New(l.stderr, "copying")
 	err = holdfast.Settle(ctx, dsn, force, func(copied, total int64) {

@@ -42,7 +42,7 @@ func TestTerminal(t *testing.T) {
 		}
 		t.Fatalf("no %q in %q", pattern, escapes.ReplaceAllString(out.String(), ""))
 	}
-	out.await(t, `grade lease, .*\n`)
+	out.await(t, `grade fenced, .*\n`)
 	out.await(t, `app\.db> \s*$`)
 	typing("CREATE TABLE Track(a);", `CREATE TABLE Track\(a\);\s*$`)
 	typing("\r", `app\.db> \s*$`)

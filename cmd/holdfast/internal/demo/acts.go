@@ -84,23 +84,25 @@ func (d *director) killOne(ctx context.Context) error {
 	return d.tellFile(ctx)
 }
 
-// tellFile tells which file is the database, and which there are.
+// tellFile tells which file is the database, and what else there is by its name.
 func (d *director) tellFile(ctx context.Context) error {
 	status, err := holdfast.Status(ctx, d.dsn)
 	if err != nil {
 		return err
 	}
-	files, err := filepath.Glob(filepath.Join(d.dir, database+"*"))
+	file := cmp.Or(status.File, database)
+	found, err := filepath.Glob(filepath.Join(d.dir, database+"*"))
 	if err != nil {
 		return err
 	}
-	var names []string
-	for _, file := range files {
-		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() && !strings.HasSuffix(file, ".holdfast") {
-			names = append(names, filepath.Base(file))
+	text := "the database is " + file
+	for _, path := range found {
+		name := filepath.Base(path)
+		if !strings.HasPrefix(name, file) && !strings.HasPrefix(name, database+".") {
+			text += "; there is still " + name
 		}
 	}
-	d.screen.event(d, "the database is %s now; there are %s", cmp.Or(status.File, database), strings.Join(names, ", "))
+	d.screen.event(d, "%s", text)
 	return nil
 }
 

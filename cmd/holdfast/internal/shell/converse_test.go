@@ -83,7 +83,7 @@ func TestPrompt(t *testing.T) {
 	if r.failed != nil {
 		t.Errorf("the shell returned %v: leaving is no failure", r.failed)
 	}
-	for _, want := range []string{"grade lease", "near \"SELEC\": syntax error\n", errOpenTransaction.Error()} {
+	for _, want := range []string{"grade fenced", "near \"SELEC\": syntax error\n", errOpenTransaction.Error()} {
 		if !strings.Contains(r.err, want) {
 			t.Errorf("it said %q, want %q in it", r.err, want)
 		}
@@ -162,7 +162,7 @@ func TestPasted(t *testing.T) {
 
 func TestLock(t *testing.T) {
 	r := converse(t, Options{}, &typist{inputs: []string{"CREATE TABLE t(a); BEGIN IMMEDIATE;\n", ".lock\n"}})
-	for _, want := range []string{`grade +lease: safe only if`, `lock +leasefile://.*/app.db.lease`, `epoch +1`, `holds .*EXCLUSIVE .*` + regexp.QuoteMeta(itoa(os.Getpid())), `here +RESERVED under epoch 1`} {
+	for _, want := range []string{`grade +fenced: whatever`, `lock +leasefile://.*/app.db.lease`, `epoch +1`, `holds .*EXCLUSIVE .*` + regexp.QuoteMeta(itoa(os.Getpid())), `here +RESERVED under epoch 1`} {
 		if !regexp.MustCompile(want).MatchString(r.out) {
 			t.Errorf("output\n%s, want %s in it", r.out, want)
 		}

@@ -18,7 +18,7 @@ func Explain(err error) string {
 	}
 	switch {
 	case errors.Is(err, locking.ErrLost):
-		return text + "; the transaction is undone and the connection opened anew: try again"
+		return text + "; look what became of the transaction, by the connection opened anew"
 	case errors.Is(err, sqlite3.BUSY):
 		return text + "; try again, wait longer with .timeout, or see .lock"
 	case errors.Is(err, sqlite3.READONLY):
