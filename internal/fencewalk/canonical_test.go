@@ -32,7 +32,7 @@ func (w *walk) relevant(s *state) (set uint8) {
 	if s.reg.by != 0 {
 		set |= 1 << s.reg.to
 	}
-	if w.settle || w.deletes || s.reg.used == 0 {
+	if w.settle || w.deletes || s.reg.used != original {
 		set |= 1 << plain
 	}
 	if w.without.NamePerCopier {
@@ -61,7 +61,7 @@ func (w *walk) forget(s *state) {
 		}
 	}
 	keep := relevant | pinned
-	if w.clean || w.without.OwnNamesOnly {
+	if w.without.OwnNamesOnly {
 		keep = 0xFF
 	}
 	for name := range s.dir {
@@ -117,7 +117,7 @@ func (w *walk) forgetSeat(s *state, i int, relevant uint8) {
 	if out {
 		seat.late = 0
 	}
-	if w.without == (rules{}) && out && seat.pc != lost && !w.comeback {
+	if w.without == (rules{}) && !w.stale && out && seat.pc != lost && !w.comeback {
 		copies := seat.pc == copying || seat.pc == publishing
 		reads := seat.level < 2 && seat.pc != idle
 		switch {

@@ -35,8 +35,12 @@ func (s *state) recovered(name uint8) (p0, p1 uint8, ok bool) {
 	}
 	p0, p1 = s.node(d.db).a, s.node(d.db).b
 	if d.journal != 0 {
-		if j := s.node(d.journal); j.a != 0 && j.a == j.b {
-			p0, p1 = j.c, j.c
+		pages, j0, j1 := s.node(d.journal).restores()
+		if pages&1 != 0 {
+			p0 = j0
+		}
+		if pages&2 != 0 {
+			p1 = j1
 		}
 	}
 	if d.wal != 0 {
@@ -47,13 +51,13 @@ func (s *state) recovered(name uint8) (p0, p1 uint8, ok bool) {
 }
 
 // check checks what is promised of every state.
-func (s *state) check() *broken {
+func (w *walk) check(s *state) *broken {
 	switch {
 	case s.bad == overwrote:
 		return breaks(overwrote, "a commit was acknowledged that does not follow %s", historyString(s.acked))
 	case s.bad != 0:
 		return breaks(int(s.bad), "seen by a holder")
-	case s.reg.used == 0:
+	case s.reg.used != original && !w.without.RegisterKnown:
 		return nil // deleted, and nobody is let in
 	}
 	p0, p1, ok := s.recovered(s.reg.file)
@@ -84,7 +88,7 @@ func (w *walk) goOn(s *state) *broken {
 	for range 30 {
 		switch n.seats[fresh].pc {
 		case ready:
-			if b := n.check(); b != nil {
+			if b := w.check(&n); b != nil {
 				return b
 			}
 			w.alone[key] = true
@@ -106,7 +110,7 @@ func (w *walk) goOn(s *state) *broken {
 			break
 		}
 		if n = next; n.bad != 0 {
-			return n.check()
+			return w.check(&n)
 		}
 	}
 	return breaks(stuck, "a fresh process that runs alone does not get in")

@@ -2,8 +2,9 @@ package fencewalk
 
 import "github.com/holdfastdb/holdfast/locking"
 
-// A swap of the register may be in doubt: no reply came. It may have taken effect,
-// or do so later, but only as long as nobody else swapped, since no two values of
+// A process may get no reply, from the storage or from the register.
+//
+// A swap of the register that is in doubt may have taken effect, or do so later, but only as long as nobody else swapped, since no two values of
 // the register are alike. Whoever asked to come in or to publish asks again, and the
 // record does not change by that. So what matters is the swap that leaves.
 
@@ -52,5 +53,42 @@ func (w *walk) landSwaps(s *state, emit emitter) {
 		seat.late = 0
 		n.seats[i] = seat
 		emit(&n, i, "~ the swap that leaves the record takes effect", 0)
+	}
+}
+
+// leave has seat i give up on an operation by path, which stays in flight. It may
+// have taken effect already, once. The walk is bounded: of such operations there are
+// at most two.
+func (w *walk) leave(s *state, i int, o op, emit emitter) {
+	o.own = ghost
+	left := 0
+	for k := range s.ops {
+		if s.ops[k].own == ghost && s.ops[k].byPath() {
+			left++
+		}
+	}
+	if left == 2 {
+		return
+	}
+	n := *s
+	n.issue(o)
+	again := n
+	again.run(o)
+	for k := range again.ops {
+		if again.ops[k] == o {
+			again.ops[k].ran = 1
+		}
+	}
+	for _, n := range []state{n, again} {
+		if n == again && !w.twice {
+			continue
+		}
+		clean := n
+		n.drop(i)
+		emit(&n, i, "gets no reply from the storage, and is in doubt; later: "+landings[o.kind], 0)
+		if w.without.DoubtIsLoss && clean.in(i) {
+			clean.leaveRecord(w, i)
+			emit(&clean, i, "gets no reply from the storage, and leaves the record; later: "+landings[o.kind], 0)
+		}
 	}
 }

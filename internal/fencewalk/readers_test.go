@@ -20,7 +20,7 @@ func (w *walk) openHot(s *state, i int, emit emitter) {
 		emit(&n, i, "finds a journal, and that it is out", 0)
 		return
 	}
-	if w.swap(&n, i, request{level: locking.Exclusive, nonce: w.newName(s)}) {
+	if name, ok := w.newName(s, i); ok && w.swap(&n, i, request{level: locking.Exclusive, nonce: name}) {
 		n.setOut(i)
 		emit(&n, i, "finds a journal, and is alone", 0)
 	}
@@ -92,7 +92,11 @@ func (w *walk) reserve(s *state, i int, emit emitter, then func(n *state)) {
 	}
 	for _, expired := range []uint8{0, s.reg.others(i)} {
 		n := *s
-		granted := w.swap(&n, i, request{level: locking.Reserved, expired: expired, nonce: w.newName(s)})
+		name, ok := w.newName(s, i)
+		if !ok {
+			return
+		}
+		granted := w.swap(&n, i, request{level: locking.Reserved, expired: expired, nonce: name})
 		switch {
 		case n.setOut(i):
 			emit(&n, i, "asks to write, and sets out to copy to %n", n.reg.to)

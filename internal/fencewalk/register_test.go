@@ -2,6 +2,7 @@ package fencewalk
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 // and a holder's ID is that of its seat: a seat starts again, as the next process
 // would under another ID, only once nothing speaks of its former self.
 type register struct {
-	used     uint8
+	used     uint8 // original, another, or 0: it was never used
 	file     uint8
 	taken    uint8 // 1: there is a Takeover
 	by, to   uint8 // by is a seat's number from 1
@@ -52,7 +53,16 @@ type request struct {
 	spoilt  uint8 // likewise
 	removed uint8 // names, a bit each
 	settle  bool
+	first   bool // nobody used the register before
 }
+
+// What the ID of a register is. Each who may be the first to use it draws another.
+const (
+	original = 1 + iota
+	another
+)
+
+var registerIDs = [...]string{original: "original", another: "another"}
 
 type stepKey struct {
 	reg register
@@ -100,9 +110,7 @@ func seatOf(id string) uint8 {
 // record builds the real record.
 func (r *register) record() locking.Record {
 	out := locking.Record{Format: locking.RecordFormat, Epoch: 1, Fence: true, Database: database}
-	if r.used != 0 {
-		out.ID = "register"
-	}
+	out.ID = registerIDs[r.used]
 	if r.file != plain {
 		out.File = nameOf(r.file)
 	}
@@ -133,9 +141,7 @@ func (r *register) record() locking.Record {
 
 // compact is the reverse of record.
 func compact(r *locking.Record) (out register) {
-	if r.ID != "" {
-		out.used = 1
-	}
+	out.used = uint8(slices.Index(registerIDs[:], r.ID))
 	out.file = nameNumber(r.File)
 	if t := r.Takeover; t != nil {
 		out.taken = 1
@@ -163,7 +169,10 @@ func (w *walk) step(r *register, i int, req request) stepResult {
 	}
 	rec := r.record()
 	tighten := w.loosen(&rec, &req)
-	f := &locking.Fencing{Database: database, ID: "register", Nonce: fmt.Sprintf("%08x", req.nonce), Settle: req.settle}
+	f := &locking.Fencing{Database: database, ID: registerIDs[another], Nonce: fmt.Sprintf("%08x", req.nonce), Settle: req.settle}
+	if req.first || w.without.IDDrawnAnew {
+		f.ID = registerIDs[original]
+	}
 	if req.done != 0 {
 		f.Done = nameOf(req.done - 1)
 	}

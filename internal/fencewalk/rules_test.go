@@ -20,8 +20,12 @@ type scenario struct {
 	twice    bool // what has not been replied to may run again
 	deletes  bool // somebody deletes the register
 	reopen   bool // a connection may break off, and another of its process takes its place
+	segments bool // a transaction spills a page before its journal has a record of the other
 	halves   bool // records of a journal land in two parts
+	stubborn bool // an operation may run again although its reply came, which no rule helps against
 	comeback bool // a process that lost its lease comes back with its caches
+
+	stale bool // holders that can do no more harm are followed all the same
 
 	without rules
 }
@@ -57,12 +61,14 @@ type rules struct {
 	JournalSynced   bool // pages are written only after the journal was synced
 	OwnNamesOnly    bool // only names in Old are removed
 	RegisterKnown   bool // an unused register beside a marker is refused
+	IDDrawnAnew     bool // an unused register is given an ID that it never had
 	ReservedFenced  bool // eviction from RESERVED is followed by a takeover too
 	TakeoverAlone   bool // SHARED is not granted while a takeover is pending
 	RemovingNoted   bool // that the plain name is gone counts only from who can know that nobody else removes it
 	WALPermission   bool // a WAL counts as synced after a register read
 	WALMarkBefore   bool // the salt is read before the database is copied
 	WALMarkAfter    bool // and again after the WAL was
+	WALCheckpoint   bool // a checkpoint of frames that were found in the WAL begins with a register read
 	WALHeaderSynced bool // the header of a WAL is synced before frames are written
 	WALSynced       bool // frames are synced before the commit is acknowledged
 	StepDownInDoubt bool // who asked to step down, and does not know the outcome, acts as if it had

@@ -8,7 +8,7 @@ const (
 	maxSeats  = 4 // three, and the fresh one that shows that somebody can go on
 	fresh     = 3 // that one
 	ghost     = 9 // owns what the dead left in flight
-	maxNames  = 7
+	maxNames  = 8
 	maxInodes = 14
 	maxOps    = 12
 	maxFrames = 4

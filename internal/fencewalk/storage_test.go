@@ -85,13 +85,13 @@ func (s *state) run(o op) {
 			in.b = o.val
 		}
 	case opRecords:
-		in.b, in.c = o.nonce, o.val
+		in.writeRecords(o)
 	case opHeader:
-		in.a = o.nonce
+		in.writeHeader(o)
 	case opZero:
 		in.a = 0
 	case opTruncate:
-		in.a, in.b, in.c = 0, 0, 0
+		*in = inode{kind: aJournal}
 	case opSalt:
 		in.a = o.nonce
 	case opFrame:
@@ -139,11 +139,11 @@ func (o *op) place() uint8 {
 	case opPage, opFrame:
 		return o.page
 	case opRecords:
-		return 100
-	case opTruncate:
-		return 101
+		return 100 + o.page
+	case opHeader:
+		return 110 + o.page
 	}
-	return 102 // a header
+	return 110 // a header, or all of the file
 }
 
 var landings = [...]string{

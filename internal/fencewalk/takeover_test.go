@@ -70,12 +70,12 @@ func (w *walk) copyStep(s *state, i int, emit emitter) {
 		w.copyPages(s, i, emit)
 	case fence.JournalHeaders:
 		if d.journal != 0 && n.node(d.journal).a != 0 {
-			seat.copied.log.kind, seat.copied.log.a = aJournal, n.node(d.journal).a
+			seat.copied.log.copyHeaders(n.node(d.journal))
 		}
 		emit(&n, i, "copy: the header of the journal", 0)
 	case fence.JournalRecords:
 		if d.journal != 0 && (seat.copied.log.kind != 0 || w.without.HeaderFirst) {
-			seat.copied.log.b, seat.copied.log.c = n.node(d.journal).b, n.node(d.journal).c
+			seat.copied.log.copyRecords(n.node(d.journal))
 		}
 		emit(&n, i, "copy: the records of the journal: %h", seat.copied.log.c)
 	case fence.WAL:
@@ -175,7 +175,10 @@ func (w *walk) spoil(n *state, i int, emit emitter) {
 	}
 	left, to := seat.copied, seat.to
 	if !w.without.EvictFirst {
-		nonce := w.newName(n)
+		nonce, ok := w.newName(n, i)
+		if !ok {
+			return
+		}
 		if w.without.NamePerAttempt {
 			nonce = to
 		}

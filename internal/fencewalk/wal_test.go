@@ -36,7 +36,9 @@ func (w *walk) openWAL(s *state, i int, emit emitter) {
 	page := [2]uint8{n.node(d.db).a, n.node(d.db).b}
 	if d.wal != 0 {
 		seat.salt = n.node(d.wal).a
-		seat.frames, page = walRecovered(page, n.node(d.wal))
+		if seat.frames, page = walRecovered(page, n.node(d.wal)); seat.frames > 0 {
+			seat.flags |= unverified // whoever wrote it may have been this very process, when it was out
+		}
 	}
 	seat.cache, seat.pc = page[0], ready
 	emit(&n, i, "opens the file with its WAL and reads %h", seat.cache)
@@ -108,13 +110,18 @@ func (w *walk) walProgram(s *state, i int, emit emitter) {
 		seat.pc = committing
 		if w.without.WALPermission {
 			seat.cache = seat.next // the VFS says that the WAL is synced, and what is in it may be written back
-			seat.flags |= unverified
 		}
 		if w.without.Verify {
 			n.acknowledge(i)
 		}
 		emit(&n, i, "the WAL is synced", 0)
 	case committing:
+		if w.reopen {
+			n := n
+			n.seats[i] = newSeat()
+			n.seats[i].pc, n.seats[i].level, n.seats[i].name = opening, seat.level, seat.name
+			emit(&n, i, "breaks off; another connection of the process takes its place", 0)
+		}
 		if w.without.WALPermission {
 			w.writeBack(s, i, emit)
 		}
@@ -160,6 +167,14 @@ func (w *walk) closeWAL(s *state, i int, emit emitter) {
 func (w *walk) writeBack(s *state, i int, emit emitter) {
 	n := *s
 	seat := &n.seats[i]
+	if seat.flags&unverified != 0 && !w.without.WALCheckpoint && !w.without.WALPermission {
+		if !s.in(i) {
+			n.drop(i)
+			emit(&n, i, "checkpoint: syncs the WAL, and sees in the register that it is out", 0)
+			return
+		}
+		seat.flags &^= unverified
+	}
 	n.issuePages(uint8(i+1), seat.db, seat.cache, seat.cache)
 	seat.pc, seat.next = writingBack, 0
 	emit(&n, i, "checkpoint: writes the pages: %h", seat.cache)

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"testing"
-	"time"
 	"unsafe"
 
 	"github.com/holdfastdb/holdfast/internal/fence"
@@ -18,7 +16,9 @@ type walk struct {
 	steps map[stepKey]stepResult
 	order []fence.Step
 	alone map[state]bool // states from which somebody is known to go on
-	moves int
+
+	states, moves int
+	stood         uint64 // where programs stood, a bit each
 }
 
 // A counterexample is the shortest way to a broken promise.
@@ -31,7 +31,7 @@ type counterexample struct {
 func (w *walk) first() state {
 	var s state
 	s.dir[plain].db = s.create(inode{kind: aDB})
-	w.swap(&s, 0, request{level: locking.Exclusive, nonce: 1})
+	w.swap(&s, 0, request{level: locking.Exclusive, nonce: 1, first: true})
 	s.marker = 1
 	s.seats[0].pc = opening
 	return w.canonical(&s)
@@ -51,9 +51,8 @@ func (w *walk) successors(s *state, emit emitter) {
 	}
 }
 
-// run goes through all states. It returns how many there are, and a counterexample
-// if a promise is broken in one.
-func (w *walk) run() (int, *counterexample) {
+// run goes through all states, until a promise is broken in one.
+func (w *walk) run() *counterexample {
 	w.steps, w.alone = make(map[stepKey]stepResult), make(map[state]bool)
 	first := w.first()
 	var came visited
@@ -71,22 +70,27 @@ func (w *walk) run() (int, *counterexample) {
 				if bad != nil || !came.add(hash(&n), from) {
 					return
 				}
-				if bad = n.check(); bad == nil {
+				if bad = w.check(&n); bad == nil {
 					bad = w.goOn(&n)
 				}
 				if bad != nil {
 					at = n
 					return
 				}
+				for i := range w.holders {
+					w.stood |= 1 << n.seats[i].pc
+				}
 				next = append(next, n)
 			})
 			if bad != nil {
-				return came.n, &counterexample{bad, w.trace(first, &at, &came)}
+				w.states = came.n
+				return &counterexample{bad, w.trace(first, &at, &came)}
 			}
 		}
 		now = next
 	}
-	return came.n, nil
+	w.states = came.n
+	return nil
 }
 
 // trace walks the way to a state again, and tells it.
@@ -97,6 +101,8 @@ func (w *walk) trace(first state, to *state, came *visited) (lines []string) {
 	}
 	slices.Reverse(way)
 	at, called := first, newCalled()
+	holder := first.reg.entries[0].who - 1
+	called.seats[0], called.seats[holder] = int(holder), 0
 	for _, h := range way {
 		var next state
 		var became renumbering
@@ -107,7 +113,7 @@ func (w *walk) trace(first state, to *state, came *visited) (lines []string) {
 			}
 			if next, became = w.renumbered(raw); hash(&next) == h {
 				found = true
-				lines = append(lines, fmt.Sprintf("%2d. %s", len(lines)+1, called.told(i, text, v)))
+				lines = append(lines, called.told(i, text, v))
 			}
 		})
 		at = next
@@ -230,9 +236,4 @@ func hash(s *state) uint64 {
 	}
 	h *= 0xBF58476D1CE4E5B9
 	return max(1, h^h>>32)
-}
-
-func (w *walk) log(t *testing.T, states int, start time.Time) {
-	t.Helper()
-	t.Logf("%s: %d states, %d moves in %v", w.name, states, w.moves, time.Since(start).Round(time.Millisecond))
 }
