@@ -161,3 +161,147 @@ func TestCommitThatIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// reads are the ways to read what is in t.
+var reads = map[string]func(ctx context.Context, c *sql.Conn) error{
+	"rows to the end": func(ctx context.Context, c *sql.Conn) error {
+		rows, err := c.QueryContext(ctx, `SELECT x FROM t`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+		}
+		return rows.Err()
+	},
+	"rows closed early": func(ctx context.Context, c *sql.Conn) error {
+		rows, err := c.QueryContext(ctx, `SELECT x FROM t`)
+		if err != nil {
+			return err
+		}
+		rows.Next()
+		return errors.Join(rows.Err(), rows.Close())
+	},
+	"QueryRow": func(ctx context.Context, c *sql.Conn) error {
+		var x int
+		return c.QueryRowContext(ctx, `SELECT x FROM t`).Scan(&x)
+	},
+	"exec": func(ctx context.Context, c *sql.Conn) error {
+		return second(c.ExecContext(ctx, `SELECT x FROM t`))
+	},
+	"exec with arguments": func(ctx context.Context, c *sql.Conn) error {
+		return second(c.ExecContext(ctx, `SELECT x FROM t WHERE x < ?`, 3))
+	},
+	"COMMIT": func(ctx context.Context, c *sql.Conn) error {
+		return second(c.ExecContext(ctx, `BEGIN; SELECT x FROM t; COMMIT`))
+	},
+	"Tx.Commit":   func(ctx context.Context, c *sql.Conn) error { return readInTx(ctx, c, false, (*sql.Tx).Commit) },
+	"Tx.Rollback": func(ctx context.Context, c *sql.Conn) error { return readInTx(ctx, c, false, (*sql.Tx).Rollback) },
+	"read-only":   func(ctx context.Context, c *sql.Conn) error { return readInTx(ctx, c, true, (*sql.Tx).Commit) },
+}
+
+func readInTx(ctx context.Context, c *sql.Conn, readOnly bool, end func(*sql.Tx) error) error {
+	tx, err := c.BeginTx(ctx, &sql.TxOptions{ReadOnly: readOnly})
+	if err != nil {
+		return err
+	}
+	var x int
+	if err := tx.QueryRowContext(ctx, `SELECT x FROM t`).Scan(&x); err != nil {
+		return errors.Join(errors.New("too early"), err)
+	}
+	return end(tx)
+}
+
+// With verify=read, a reader that was evicted while it read is told when its
+// transaction ends, whatever it read by. Without, it does not ask.
+func TestReadThatIsRefused(t *testing.T) {
+	for _, verify := range []string{"read", "commit", "attached"} {
+		for name, read := range reads {
+			t.Run(verify+" "+name, func(t *testing.T) {
+				path, o := lease(t, "_pragma", "busy_timeout(30000)", "verify", verify)
+				o.Params.Set("poll", "1s")
+				if verify == "attached" {
+					o.Params.Del("verify")
+					other, main := path, filepath.Join(filepath.Dir(path), "main.db")
+					o.Init = func(c *sqlite3.Conn) error {
+						return c.Exec(`ATTACH 'file:` + other + `?lock=cell&verify=read&poll=1s' AS other`)
+					}
+					db := openAt(t, main, o)
+					exec(t, db, `CREATE TABLE other.t (x)`)
+					testRead(t, db, path, read, true)
+					return
+				}
+				db := openAt(t, path, o)
+				exec(t, db, `CREATE TABLE t (x)`)
+				testRead(t, db, path, read, verify == "read")
+			})
+		}
+	}
+}
+
+func openAt(t *testing.T, path string, o Options) *sql.DB {
+	db := open(t, path, o)
+	db.SetMaxOpenConns(1)
+	return db
+}
+
+func testRead(t *testing.T, db *sql.DB, path string, read func(context.Context, *sql.Conn) error, refused bool) {
+	exec(t, db, `INSERT INTO t VALUES (1), (2)`)
+	c, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := cellOf(path).onRead(func() bool { evict(t, path); return true })
+	err = read(t.Context(), c)
+	if refused != done() || refused != errors.Is(err, ErrLost) || refused != errors.Is(err, sqlite3.IOERR) || !refused && err != nil {
+		t.Errorf("asked %v, error %v; want %v and %v", done(), err, refused, refused)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := query[int](t, db, `SELECT sum(x) FROM t`); n != 3 {
+		t.Errorf("the sum is %d on a new connection, want 3", n)
+	}
+}
+
+// A transaction that writes to several databases would need a journal that names all
+// of them: none is left with a half of it.
+func TestWriteToSeveralDatabases(t *testing.T) {
+	path, o := lease(t)
+	other := filepath.Join(filepath.Dir(path), "other.db")
+	o.Init = func(c *sqlite3.Conn) error {
+		return c.Exec(`ATTACH 'file:` + other + `?lock=cell' AS other`)
+	}
+	db := openAt(t, path, o)
+	exec(t, db, `CREATE TABLE t (x); CREATE TABLE other.u (x)`)
+	tx, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec(t, tx, `INSERT INTO t VALUES (1); INSERT INTO u VALUES (1)`)
+	err = tx.Commit()
+	if err == nil || errors.Is(err, ErrLost) || !strings.Contains(err.Error(), "several") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("commit: %v, want one line that says why", err)
+	}
+	if n := query[int](t, db, `SELECT (SELECT count(*) FROM t) + (SELECT count(*) FROM u)`); n != 0 {
+		t.Errorf("%d rows of it are there", n)
+	}
+	exec(t, db, `INSERT INTO t VALUES (1)`)
+	exec(t, db, `INSERT INTO u SELECT x FROM t`)
+}
+
+// All who have a database open agree on the fence.
+func TestFenceOnAndOff(t *testing.T) {
+	path, o := lease(t)
+	db := open(t, path, o)
+	exec(t, db, `CREATE TABLE t (x)`)
+	begin(t, db, `INSERT INTO t VALUES (1)`)
+	o.Params.Set("fence", "off")
+	_, err := elsewhere(t, path, o).Exec(`SELECT * FROM t`)
+	if err == nil || !strings.Contains(err.Error(), "fence=on") {
+		t.Errorf("with fence=off beside one with fence=on: %v", err)
+	}
+	if _, err := open(t, path, o).Exec(`SELECT 1`); err == nil || !strings.Contains(err.Error(), "open already with") {
+		t.Errorf("the same in one process: %v", err)
+	}
+}

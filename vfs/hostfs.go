@@ -101,9 +101,37 @@ func (hostFS) resolve(name string) (string, bool, error) {
 	}
 	target, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		if target, err = lastTarget(path); err == nil {
+			if _, err = os.Lstat(target + markerSuffix); err == nil {
+				return target, true, nil // the database goes on under another name
+			}
+		}
 		return "", true, fmt.Errorf("symbolic link %q leads nowhere: create its target or remove it: %w", path, fs.ErrNotExist)
 	}
 	return target, true, err
+}
+
+// maxLinks bounds how many symbolic links lead to a database, as kernels do.
+const maxLinks = 40
+
+// lastTarget returns the name at the end of a chain of symbolic links, where nothing
+// need be. It is free of symbolic links.
+func lastTarget(path string) (string, error) {
+	for range maxLinks {
+		next, err := os.Readlink(path)
+		if err != nil {
+			return path, nil // it is none
+		}
+		if !filepath.IsAbs(next) {
+			next = filepath.Join(filepath.Dir(path), next)
+		}
+		dir, err := filepath.EvalSymlinks(filepath.Dir(next))
+		if err != nil {
+			return "", err
+		}
+		path = filepath.Join(dir, filepath.Base(next))
+	}
+	return "", errors.New("too many symbolic links")
 }
 
 // hostFile is a handle on an open file of the operating system.
