@@ -4,8 +4,8 @@ import "github.com/holdfastdb/holdfast/locking"
 
 // A process may get no reply, from the storage or from the register.
 //
-// A swap of the register that is in doubt may have taken effect, or do so later, but only as long as nobody else swapped, since no two values of
-// the register are alike. Whoever asked to come in or to publish asks again, and the
+// A swap of the register that is in doubt may have taken effect, or do so later, but
+// only as long as nobody else swapped, since no two values of the register are alike. Whoever asked to come in or to publish asks again, and the
 // record does not change by that. So what matters is the swap that leaves.
 
 // inDoubt has seat i get no reply for the swap that led from s to n.

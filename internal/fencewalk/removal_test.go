@@ -1,6 +1,9 @@
 package fencewalk
 
-import "testing"
+import (
+	"reflect"
+	"testing"
+)
 
 // removals are the rules of the fence, each with what breaks without it, and where.
 var removals = []struct {
@@ -14,7 +17,7 @@ var removals = []struct {
 	{"no journal is finished without permission", deletes, rules{Permission: true}, "torn"},
 	{"permission is asked after the journal is there", deletes, rules{PermissionAfter: true}, "torn"},
 	{"a rollback needs permission", spills, rules{PermitRollback: true}, "torn"},
-	{"playing back a journal needs permission", breaks_, rules{PermitRecovery: true}, "torn"},
+	{"playing back a journal needs permission", breaksOff, rules{PermitRecovery: true}, "torn"},
 	{"a holder is evicted before its file is copied", deletes, rules{EvictFirst: true}, "torn"},
 	{"the journal is copied after the database", deletes, rules{JournalAfter: true}, "torn"},
 	{"the mark is read again after the copy", deletes, rules{MarkAgain: true}, "torn"},
@@ -38,7 +41,7 @@ var removals = []struct {
 	{"nobody reads what has to be copied first", reads, rules{TakeoverAlone: true}, "misread"},
 	{"whoever was evicted from the plain name is gone before it is used again", settles, rules{EvictedGone: true}, "torn"},
 	{"the plain name is not used while somebody may remove it", settles, rules{RemovingNoted: true}, "missing"},
-	{"WAL: a checkpoint begins with a register read", walBreaks, rules{WALCheckpoint: true}, "torn"},
+	{"WAL: a checkpoint begins with a register read", walBreaksOff, rules{WALCheckpoint: true}, "torn"},
 	{"two segments: the header is copied before the records", segHalves, rules{HeaderFirst: true}, "torn"},
 	{"two segments: the journal is copied after the database", segments, rules{JournalAfter: true}, "torn"},
 	{"two segments: a rollback needs permission", segments, rules{PermitRollback: true}, "torn"},
@@ -55,6 +58,23 @@ func TestEachRuleIsNeeded(t *testing.T) {
 			where.without = row.without
 			expectBroken(t, where, row.want)
 		})
+	}
+}
+
+func TestEveryRuleIsInTheTable(t *testing.T) {
+	var all rules
+	fields := reflect.ValueOf(&all).Elem()
+	for _, row := range removals {
+		for i := range fields.NumField() {
+			if reflect.ValueOf(row.without).Field(i).Bool() {
+				fields.Field(i).SetBool(true)
+			}
+		}
+	}
+	for i := range fields.NumField() {
+		if !fields.Field(i).Bool() {
+			t.Errorf("no row shows what %s is for", fields.Type().Field(i).Name)
+		}
 	}
 }
 

@@ -3,43 +3,49 @@ package fencewalk
 import (
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 	"time"
 )
 
-// small makes up the smallest scenarios that show what a rule is for. With all rules
-// in force nothing breaks in them.
+// The smallest scenarios that show what a rule is for. With all rules in force nothing
+// breaks in them.
 var (
-	deletes   = scenario{name: "DELETE", holders: 2, begins: 2}
-	spills    = scenario{name: "DELETE, rollback", holders: 2, begins: 2, rollback: true, anyOrder: true}
-	persists  = scenario{name: "PERSIST", holders: 2, begins: 2, journal: zeroed}
-	truncates = scenario{name: "TRUNCATE", holders: 2, begins: 2, journal: truncated, rollback: true, anyOrder: true}
-	breaks_   = scenario{name: "DELETE, breaking off", holders: 2, begins: 2, reopen: true}
-	halves    = scenario{name: "DELETE, half records", holders: 2, begins: 2, halves: true}
-	segments  = scenario{name: "DELETE, two segments", holders: 2, begins: 2, segments: true, rollback: true, anyOrder: true}
-	segHalves = scenario{name: "TRUNCATE, two segments, half records", holders: 2, begins: 2, journal: truncated, segments: true, halves: true, anyOrder: true}
-	three     = scenario{name: "DELETE, three holders", holders: 3, begins: 2}
-	reads     = scenario{name: "DELETE, readers", holders: 2, begins: 2, readers: true}
-	doubts    = scenario{name: "DELETE, doubt", holders: 2, begins: 2, doubt: true, restart: true}
-	cleans    = scenario{name: "DELETE, clean up", holders: 2, begins: 1, clean: true}
-	settles   = scenario{name: "DELETE, settle", holders: 2, begins: 2, settle: true, restart: true}
-	loses     = scenario{name: "DELETE, register deleted", holders: 2, begins: 2, deletes: true}
-	losesIn   = scenario{name: "DELETE, register deleted, doubt", holders: 3, begins: 2, deletes: true, doubt: true}
-	wal       = scenario{name: "WAL", holders: 2, begins: 2, wal: true, anyOrder: true}
-	walBreaks = scenario{name: "WAL, breaking off", holders: 2, begins: 2, wal: true, reopen: true}
+	deletes      = scenario{name: "DELETE", holders: 2, begins: 2}
+	spills       = scenario{name: "DELETE, rollback", holders: 2, begins: 2, rollback: true, anyOrder: true}
+	persists     = scenario{name: "PERSIST", holders: 2, begins: 2, journal: zeroed}
+	truncates    = scenario{name: "TRUNCATE", holders: 2, begins: 2, journal: truncated, rollback: true, anyOrder: true}
+	breaksOff    = scenario{name: "DELETE, breaking off", holders: 2, begins: 2, reopen: true}
+	halves       = scenario{name: "DELETE, half records", holders: 2, begins: 2, halves: true}
+	segments     = scenario{name: "DELETE, two segments", holders: 2, begins: 2, segments: true, rollback: true, anyOrder: true}
+	segHalves    = scenario{name: "TRUNCATE, two segments, half records", holders: 2, begins: 2, journal: truncated, segments: true, halves: true, anyOrder: true}
+	three        = scenario{name: "DELETE, three holders", holders: 3, begins: 2}
+	reads        = scenario{name: "DELETE, readers", holders: 2, begins: 2, readers: true}
+	doubts       = scenario{name: "DELETE, doubt", holders: 2, begins: 2, doubt: true, restart: true}
+	cleans       = scenario{name: "DELETE, clean up", holders: 2, begins: 1, clean: true}
+	settles      = scenario{name: "DELETE, settle", holders: 2, begins: 2, settle: true, restart: true}
+	loses        = scenario{name: "DELETE, register deleted", holders: 2, begins: 2, deletes: true}
+	losesIn      = scenario{name: "DELETE, register deleted, doubt", holders: 3, begins: 2, deletes: true, doubt: true}
+	wal          = scenario{name: "WAL", holders: 2, begins: 2, wal: true, anyOrder: true}
+	walBreaksOff = scenario{name: "WAL, breaking off", holders: 2, begins: 2, wal: true, reopen: true}
 
 	// Two histories with the same change counter take three transactions.
 	returns = scenario{name: "DELETE, coming back", holders: 2, begins: 3, comeback: true}
 )
 
-// short is what every run of the tests walks through.
-var short = []scenario{
-	deletes, spills, persists, truncates, breaks_, halves, segments, segHalves, three, reads, doubts, cleans, settles, loses, wal, walBreaks,
+// shortest is walked through with -short, and in every run of the tests.
+var shortest = []scenario{
+	deletes, spills, persists, truncates, breaksOff, halves, segments, segHalves, three, reads, doubts, cleans, settles, loses, wal, walBreaksOff,
+}
+
+// usual is walked through without -short.
+var usual = []scenario{
 	{name: "two holders, DELETE", holders: 2, begins: 2, rollback: true, anyOrder: true, restart: true, reopen: true},
 	{name: "two holders, TRUNCATE", holders: 2, begins: 2, journal: truncated, rollback: true, anyOrder: true, restart: true, reopen: true},
 	{name: "two holders, PERSIST", holders: 2, begins: 2, journal: zeroed, rollback: true, anyOrder: true, restart: true, reopen: true},
 	{name: "three holders, DELETE", holders: 3, begins: 2, rollback: true, anyOrder: true, restart: true},
 	{name: "three holders, readers", holders: 3, begins: 2, readers: true, restart: true},
+	{name: "two holders, readers, doubt", holders: 2, begins: 2, readers: true, restart: true, doubt: true},
 	{name: "three holders, clean up", holders: 3, begins: 1, clean: true, restart: true},
 	{name: "three holders, settle", holders: 3, begins: 1, settle: true, restart: true},
 	{name: "three holders, WAL", holders: 3, begins: 2, wal: true, rollback: true, anyOrder: true, restart: true},
@@ -53,22 +59,28 @@ var long = []scenario{
 	{name: "all followed, DELETE", holders: 2, begins: 2, rollback: true, anyOrder: true, restart: true, reopen: true, stale: true},
 	{name: "all followed, WAL", holders: 2, begins: 2, wal: true, rollback: true, anyOrder: true, restart: true, reopen: true, stale: true},
 	{name: "all followed, three holders", holders: 3, begins: 2, rollback: true, stale: true},
+	{name: "all followed, readers", holders: 2, begins: 2, readers: true, rollback: true, restart: true, reopen: true, stale: true},
+	{name: "all followed, settle", holders: 2, begins: 2, settle: true, stale: true},
+	{name: "all followed, clean up", holders: 2, begins: 1, clean: true, restart: true, stale: true},
 	{name: "three transactions, DELETE", holders: 2, begins: 3, rollback: true, anyOrder: true, restart: true, reopen: true},
 	{name: "three transactions, PERSIST", holders: 2, begins: 3, journal: zeroed, rollback: true, anyOrder: true, restart: true, reopen: true},
 	{name: "three transactions, WAL", holders: 2, begins: 3, wal: true, rollback: true, anyOrder: true, restart: true, reopen: true},
-	{name: "three holders, WAL, twice", holders: 3, begins: 2, wal: true, rollback: true, restart: true, reopen: true, doubt: true, twice: true},
+	{name: "two holders, WAL, breaking off, twice", holders: 2, begins: 2, wal: true, rollback: true, restart: true, reopen: true, doubt: true, twice: true},
 	{name: "two segments", holders: 3, begins: 2, journal: truncated, segments: true, halves: true, rollback: true, anyOrder: true, restart: true, reopen: true},
 	{name: "three holders, readers, doubt", holders: 3, begins: 2, readers: true, rollback: true, restart: true, reopen: true, doubt: true},
-	{name: "three holders, settle, doubt", holders: 3, begins: 2, settle: true, rollback: true, restart: true, doubt: true},
+	{name: "three holders, settle, doubt", holders: 3, begins: 2, settle: true, restart: true, doubt: true},
 	{name: "three holders, clean up, doubt", holders: 3, begins: 1, clean: true, restart: true, doubt: true},
 	{name: "three holders, TRUNCATE, twice", holders: 3, begins: 2, journal: truncated, rollback: true, restart: true, doubt: true, twice: true},
 	{name: "three holders, register deleted", holders: 3, begins: 2, deletes: true, restart: true, doubt: true},
 }
 
 func TestWalk(t *testing.T) {
-	scenarios := short
+	scenarios := slices.Clone(shortest)
+	if !testing.Short() {
+		scenarios = append(scenarios, usual...)
+	}
 	if os.Getenv("HOLDFAST_REAL") == "1" {
-		scenarios = append(scenarios[:len(scenarios):len(scenarios)], long...)
+		scenarios = append(scenarios, long...)
 	}
 	var total walk
 	start, states := time.Now(), 0
