@@ -7,6 +7,7 @@ import (
 	"slices"
 	"syscall"
 
+	"github.com/holdfastdb/holdfast/locking"
 	"github.com/ncruces/go-sqlite3"
 	sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
 )
@@ -240,6 +241,17 @@ func (f *File) doubt(err error) error {
 	f.leave.await()
 	if lost := f.lock.Doubt(err); lost != nil {
 		return f.die(fmt.Errorf("%w: %w", lost, err))
+	}
+	return err
+}
+
+// blame asks, when the files are not as they should be, whether that is because the
+// lease was lost, and others went on. It returns that, or err.
+func (f *File) blame(err error) error {
+	if f.db.fenced && f.lock.Level() > locking.None && f.dead() == nil {
+		if lost := f.verify(); lost != nil {
+			return lost
+		}
 	}
 	return err
 }

@@ -118,6 +118,7 @@ func (f *File) enter() error {
 		}
 		at, err := f.db.arrive(f.lock)
 		if err != nil {
+			err = f.blame(err)
 			f.lock.Unlock(locking.None)
 			return err
 		}

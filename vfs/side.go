@@ -46,6 +46,9 @@ func (v *VFS) openSide(name *sqlitevfs.Filename, flags sqlitevfs.OpenFlag) (sqli
 		return nil, flags, err
 	}
 	writes, err := s.open(v)
+	if err != nil && s.owner != nil {
+		err = s.owner.blame(err)
+	}
 	if err != nil {
 		return nil, flags, s.refuse(fmt.Errorf("open %q: %w", s.name, err), sqlite3.ExtendedErrorCode(sqlite3.CANTOPEN))
 	}

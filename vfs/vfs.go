@@ -108,6 +108,9 @@ func (v *VFS) remove(name, side string, d *database, syncDir bool) error {
 	if b != nil {
 		b.note(side, false, err)
 		if w := d.writer.Load(); w != nil {
+			if errors.Is(err, fs.ErrNotExist) {
+				w.blame(err) // others may have removed it
+			}
 			if w.doubt(err); w.dead() != nil {
 				return w.refuse(w.dead(), sqlite3.IOERR_DELETE)
 			}
