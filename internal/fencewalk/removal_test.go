@@ -48,6 +48,7 @@ var removals = []struct {
 	{"only names in Old are removed", cleans, rules{OwnNamesOnly: true}, "missing"},
 	{"an unused register beside a marker is refused", loses, rules{RegisterKnown: true}, "torn"},
 	{"an unused register gets an ID that it never had", losesIn, rules{IDDrawnAnew: true}, "torn"},
+	{"an adopted file is copied first", loses, rules{AdoptedIsCopied: true}, "torn"},
 	{"who may have left acts as if it had", doubts, rules{StepDownInDoubt: true}, "torn"},
 }
 

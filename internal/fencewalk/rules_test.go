@@ -61,6 +61,7 @@ type rules struct {
 	JournalSynced   bool // pages are written only after the journal was synced
 	OwnNamesOnly    bool // only names in Old are removed
 	RegisterKnown   bool // an unused register beside a marker is refused
+	AdoptedIsCopied bool // a file that is adopted is copied before it is used
 	IDDrawnAnew     bool // an unused register is given an ID that it never had
 	ReservedFenced  bool // eviction from RESERVED is followed by a takeover too
 	TakeoverAlone   bool // SHARED is not granted while a takeover is pending

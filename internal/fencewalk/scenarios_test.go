@@ -1,7 +1,6 @@
 package fencewalk
 
 import (
-	"fmt"
 	"os"
 	"slices"
 	"testing"
@@ -83,20 +82,20 @@ func TestWalk(t *testing.T) {
 		scenarios = append(scenarios, long...)
 	}
 	var total walk
-	start, states := time.Now(), 0
+	start, states, ran := time.Now(), 0, 0
 	for _, sc := range scenarios {
 		t.Run(sc.name, func(t *testing.T) {
 			w := expectSound(t, sc)
 			total.moves += w.moves
 			total.stood |= w.stood
 			states += w.states
+			ran++
 		})
 	}
 	t.Logf("all: %d states, %d moves in %v", states, total.moves, time.Since(start).Round(time.Millisecond))
-	if t.Failed() || len(total.missed()) == 0 {
-		return
+	if ran == len(scenarios) && len(total.missed()) > 0 {
+		t.Errorf("no program ever stood at %v: the walk does not go where it should", total.missed())
 	}
-	t.Errorf("no program ever stood at %v: the walk does not go where it should", total.missed())
 }
 
 // missed returns where no program stood.
@@ -144,6 +143,6 @@ func (c *counterexample) log(t *testing.T) {
 	t.Helper()
 	t.Log(c.broken)
 	for i, line := range c.trace {
-		t.Log(fmt.Sprintf("%2d. %s", i+1, line))
+		t.Logf("%2d. %s", i+1, line)
 	}
 }

@@ -30,7 +30,7 @@ type state struct {
 	undone  uint8 // transactions that were rolled back, a bit each
 	salts   uint8 // WAL salts drawn so far
 	marker  uint8 // 1: the marker stands beside the database
-	deleted uint8 // 1: somebody deleted the register
+	deleted uint8 // notDeleted to adopted: what became of the register
 	bad     uint8 // what a move, rather than a state, broke
 }
 

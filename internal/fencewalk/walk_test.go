@@ -43,11 +43,8 @@ func (w *walk) successors(s *state, emit emitter) {
 	for i := range w.holders {
 		w.program(s, i, emit)
 	}
-	if w.deletes && s.deleted == 0 {
-		n := *s
-		n.setRegister(w, register{})
-		n.deleted = 1
-		emit(&n, ghost-1, "somebody deletes the register", 0)
+	if w.deletes {
+		w.operate(s, emit)
 	}
 }
 
