@@ -22,7 +22,8 @@ type bank struct {
 	fencers []*fencer
 	steady  [2]*fencer // those that do not have to die
 	spawned int
-	span    int // operations of a takeover, as far as one was counted
+	trail   []string // what happened in this round
+	span    int      // operations of a takeover, as far as one was counted
 
 	mu       sync.Mutex
 	attempts map[string]attempt // guarded by mu; by name
@@ -91,6 +92,13 @@ func (b *bank) end() {
 		f.end()
 	}
 }
+
+// tell notes what happened, for whoever has to find out how damage came about.
+func (b *bank) tell(format string, args ...any) {
+	b.trail = append(b.trail, fmt.Sprintf(format, args...))
+}
+
+func last(all []string, n int) []string { return all[max(0, len(all)-n):] }
 
 func (b *bank) note(a attempt) {
 	b.mu.Lock()

@@ -54,7 +54,7 @@ const frozenTTL = locking.MinTTL
 func frozenBackend(verify func(locking.Lock) error) locking.Backend {
 	return func(_ context.Context, _ *url.URL, database string, opts locking.Options) (locking.Locker, error) {
 		const eternity = time.Hour // to a process that lives for seconds
-		opts.TTL, opts.Renew, opts.Poll, opts.Idle, opts.Guard = eternity, eternity/2, eternity/2, eternity, 0
+		opts.TTL, opts.Renew, opts.Poll, opts.Idle, opts.Guard, opts.Timeout = eternity, eternity/2, eternity/2, eternity, 0, fencePatience
 		c, err := locking.NewCoordinator(frozenRegister{leasefile.New(theWire, database+leasefile.Suffix)}, opts)
 		if err != nil {
 			return nil, err

@@ -5,6 +5,7 @@ package chaos
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -29,6 +30,33 @@ func (b *bank) pair() (victim, heir *fencer, err error) {
 	}
 	i := b.rng.IntN(2)
 	return b.steady[i], b.steady[1-i], nil
+}
+
+// other returns the number of the other one of a pair.
+func (b *bank) other(f *fencer) int {
+	if b.steady[0] == f {
+		return 1
+	}
+	return 0
+}
+
+// clear leaves the database to whoever comes next, with nothing to wait for: for one
+// whose clock stands still that would be for ever.
+func (b *bank) clear(left, looks *fencer) error {
+	for _, order := range []struct {
+		f *fencer
+		fenceOrder
+	}{
+		{left, fenceOrder{Do: "rest"}},
+		{looks, b.openingFor(calm, "open", "leasefile", false)},
+		{looks, fenceOrder{Do: "audit"}},
+		{looks, fenceOrder{Do: "rest"}},
+	} {
+		if err := order.f.do(order.fenceOrder); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // begin has a process work, until it has committed something.
@@ -123,28 +151,74 @@ func stoppedAt(b *bank) error {
 // kind: it goes on as if nothing had happened, while another one takes over.
 func frozen(lock string) func(*bank) error {
 	return func(b *bank) error {
-		victim, heir, err := b.pair()
-		if err != nil {
-			return err
+		t := trap{At: 1 + b.rng.IntN(victimSpan), Act: actStop}
+		if b.rng.IntN(2) == 0 {
+			t = trap{}
 		}
-		if err := b.begin(victim, lock, true); err != nil {
-			return err
-		}
-		stops := b.rng.IntN(2) == 0
-		if stops {
-			if err := b.spring(victim, trap{At: 1 + b.rng.IntN(victimSpan), Act: actStop}); err != nil {
-				return err
-			}
-			defer victim.cont()
-		}
-		if err := b.inherit(heir, func() {
-			victim.cont()
-			victim.await(100*time.Millisecond, func(e fenceEvent) bool { return ended(e) && !committed(e) })
-		}); err != nil {
-			return err
-		}
-		return b.finish(victim, heir)
+		return b.freeze(lock, t, trap{At: 1 + b.rng.IntN(max(b.span, takeoverSpan)), Act: actPause, From: fromTakeover, Looks: true})
 	}
+}
+
+// freeze has a holder go on whose clock stands still. At its trap, if it has one,
+// it halts until the takeover has come to the other one.
+func (b *bank) freeze(lock string, t, takeover trap) error {
+	victim, heir, err := b.pair()
+	if err != nil {
+		return err
+	}
+	if err := b.beginFrozen(victim, heir, lock); err != nil {
+		return err
+	}
+	if t.Act != "" && !victim.isGone() {
+		if err := b.spring(victim, t); err != nil {
+			return err
+		}
+		defer victim.cont()
+	}
+	if err := b.inheritAt(takeover, heir, func() { b.wake(victim) }); err != nil {
+		return err
+	}
+	if victim.isGone() {
+		return b.finish(heir)
+	}
+	return b.finish(victim, heir)
+}
+
+// beginFrozen has a process work whose clock stands still. On a busy machine
+// something may keep it from the register at first, and it would never try again:
+// then it is killed, and there is a round with one that just died.
+func (b *bank) beginFrozen(victim, other *fencer, lock string) error {
+	if err := b.clear(victim, other); err != nil {
+		return err
+	}
+	if err := victim.do(b.opening("open", lock, true)); err != nil {
+		return err
+	}
+	if err := victim.send(fenceOrder{Do: "work"}); err != nil {
+		return err
+	}
+	_, err := victim.await(5*time.Second, committed)
+	if errors.Is(err, errLate) {
+		b.count("frozen holder never came in")
+		victim.kill()
+		return nil
+	}
+	return victim.explain("its first transaction", err)
+}
+
+// wake lets a process whose clock stands still go on, for as long as that may take
+// effect before somebody else does something.
+func (b *bank) wake(f *fencer) {
+	f.cont()
+	f.await(100*time.Millisecond, func(e fenceEvent) bool { return ended(e) && !committed(e) })
+}
+
+// unpermitted: a holder whose clock stands still finishes a journal that it began
+// when it had lost its lease, while another one copies.
+func unpermitted(b *bank) error {
+	const reads = 14 // of a database of that size, by so many bytes at once
+	return b.freeze(lockUnpermitted, trap{At: 1, Act: actStop, From: fromJournal},
+		trap{At: 1 + b.rng.IntN(reads), Act: actPause, From: fromCopy, Looks: true})
 }
 
 // inFlight: a holder is killed, and what it had sent takes effect later.
@@ -166,49 +240,82 @@ func inFlight(b *bank) error {
 	return b.finish(heir)
 }
 
-// copierKilled: a holder is killed, and whoever takes over from it as well, at each
-// operation in turn.
+// copierKilled: a holder is killed, or its clock stands still, and whoever takes
+// over from it is killed as well, at each operation in turn.
 func copierKilled(b *bank) error {
-	act := []string{actKill, actCut}[b.rng.IntN(2)]
-	flights, err := b.lose(trap{At: 1 + b.rng.IntN(victimSpan), Act: act})
-	if err != nil {
-		return err
-	}
-	defer flights.close()
-	copier, err := b.spawn(b.rng.IntN(2) == 0)
-	if err != nil {
-		return err
-	}
-	defer copier.end()
-	act = []string{actKill, actCut}[b.rng.IntN(2)]
-	if err := copier.send(fenceOrder{Do: "trap", Trap: trap{At: b.sweep(), Act: act, From: fromTakeover}}); err != nil {
-		return err
-	}
-	if err := copier.start(b); err != nil {
-		return err
-	}
-	e, err := copier.await(fencePatience, func(e fenceEvent) bool { return sprung(e) || committed(e) })
-	switch {
-	case err != nil:
-		return copier.explain("the takeover", err)
-	case committed(e):
-		b.count("swept")
-		b.swept()
-	default:
-		b.count("killed " + e.Sprung.At.Kind)
-		flights = append(flights, take(e.Sprung.InFlight)...)
-	}
-	copier.kill()
-	flights.land(b)
 	_, heir, err := b.pair()
 	if err != nil {
 		return err
 	}
-	if err := b.inherit(heir, func() { flights.land(b) }); err != nil {
+	var flights flights
+	meanwhile := func() { flights.land(b) }
+	if b.rng.IntN(3) > 0 {
+		act := []string{actKill, actCut}[b.rng.IntN(2)]
+		flights, err = b.lose(trap{At: 1 + b.rng.IntN(victimSpan), Act: act})
+	} else {
+		victim := b.steady[b.other(heir)]
+		err = b.beginFrozen(victim, heir, lockFrozen)
+		meanwhile = func() {
+			flights.land(b)
+			b.wake(victim)
+		}
+		defer victim.do(fenceOrder{Do: "rest"})
+	}
+	if err != nil {
+		return err
+	}
+	late, err := b.loseCopier()
+	flights = append(flights, late...)
+	defer flights.close()
+	if err != nil {
+		return err
+	}
+	flights.land(b)
+	if err := b.inherit(heir, meanwhile); err != nil {
 		return err
 	}
 	flights.land(b)
 	return b.finish(heir)
+}
+
+// loseCopier has a process take over and kills it on the way.
+func (b *bank) loseCopier() (flights, error) {
+	copier, err := b.spawn(b.rng.IntN(2) == 0)
+	if err != nil {
+		return nil, err
+	}
+	defer copier.end()
+	act := []string{actKill, actCut}[b.rng.IntN(2)]
+	if err := copier.send(fenceOrder{Do: "trap", Trap: trap{At: b.sweep(), Act: act, From: fromTakeover}}); err != nil {
+		return nil, err
+	}
+	if err := copier.start(b); err != nil {
+		return nil, err
+	}
+	e, err := copier.await(fencePatience, func(e fenceEvent) bool { return sprung(e) || committed(e) })
+	switch {
+	case err != nil:
+		return nil, copier.explain("the takeover", err)
+	case committed(e):
+		b.count("swept")
+		b.swept()
+		return nil, nil
+	}
+	b.count("copier: " + act + " " + e.Sprung.At.Kind)
+	b.tell("%s takes over: %s", copier, describe(e))
+	return take(e.Sprung.InFlight), nil
+}
+
+// describe says what a trap did.
+func describe(e fenceEvent) string {
+	if e.Sprung == nil {
+		return "its trap was not sprung"
+	}
+	text := fmt.Sprintf("%s at %v", e.Sprung.Act, e.Sprung.At)
+	for _, f := range e.Sprung.InFlight {
+		text += fmt.Sprintf("\n\tin flight: %v", f)
+	}
+	return text
 }
 
 // start opens the database on the wire and works.
@@ -227,6 +334,7 @@ func (b *bank) spring(f *fencer, t trap) error {
 	e, err := f.await(fencePatience, sprung)
 	if err == nil {
 		b.count(t.Act + " " + e.Sprung.At.Kind)
+		b.tell("%s: %s", f, describe(e))
 	}
 	return f.explain("its trap", err)
 }
@@ -249,6 +357,7 @@ func (b *bank) lose(t trap) (flights, error) {
 		return nil, victim.explain("its trap", err)
 	}
 	b.count(t.Act + " " + e.Sprung.At.Kind)
+	b.tell("%s: %s", victim, describe(e))
 	return take(e.Sprung.InFlight), nil
 }
 
@@ -256,6 +365,10 @@ func (b *bank) lose(t trap) (flights, error) {
 // else happens.
 func (b *bank) inherit(heir *fencer, meanwhile func()) error {
 	t := trap{At: 1 + b.rng.IntN(max(b.span, takeoverSpan)), Act: actPause, From: fromTakeover, Looks: true}
+	return b.inheritAt(t, heir, meanwhile)
+}
+
+func (b *bank) inheritAt(t trap, heir *fencer, meanwhile func()) error {
 	if err := heir.send(fenceOrder{Do: "trap", Trap: t}); err != nil {
 		return err
 	}
@@ -266,6 +379,7 @@ func (b *bank) inherit(heir *fencer, meanwhile func()) error {
 	if err != nil {
 		return heir.explain("the takeover", err)
 	}
+	b.tell("%s takes over: %s", heir, describe(e))
 	if committed(e) {
 		b.span = e.Span
 		b.count("after the takeover")
@@ -288,7 +402,8 @@ type flights []landing
 // land lets some of them take effect.
 func (l flights) land(b *bank) {
 	for range l {
-		if b.rng.IntN(2) == 0 && l[b.rng.IntN(len(l))].land() {
+		if i := b.rng.IntN(len(l)); b.rng.IntN(2) == 0 && l[i].land() {
+			b.tell("landed: %v", l[i].flight)
 			b.count("landed")
 		}
 	}
@@ -300,15 +415,23 @@ func (l flights) close() {
 	}
 }
 
-// explain adds what a process has logged to an error.
+// explain adds what a process has logged to an error. If SQLite found the database
+// torn, that is the cause.
 func (f *fencer) explain(what string, err error) error {
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.Is(err, errLate):
-		f.bank.mu.Lock()
-		defer f.bank.mu.Unlock()
-		return fmt.Errorf("%s: %s: %w\n%v\n%s", f, what, err, f.bank.failures, f.dump())
 	}
-	return fmt.Errorf("%s: %s: %w\n%s", f, what, err, f.stderr)
+	log := f.stderr.String()
+	if errors.Is(err, errLate) {
+		log = f.dump()
+	}
+	b := f.bank
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for failure := range b.failures {
+		if strings.Contains(failure, "malformed") || strings.Contains(failure, "not a database") {
+			return errDamage{[]string{failure}}
+		}
+	}
+	return fmt.Errorf("%s: %s: %w\n%v\n%s", f, what, err, b.failures, log)
 }

@@ -27,16 +27,20 @@ type setting struct {
 	pragmas []string
 }
 
-var settingsOfFence = []setting{
-	{"delete", []string{"journal_mode(delete)"}},
-	{"truncate", []string{"journal_mode(truncate)"}},
-	{"persist", []string{"journal_mode(persist)"}},
-	{"wal", []string{"journal_mode(wal)", "wal_autocheckpoint(20)"}},
-	{"exclusive", []string{"locking_mode(exclusive)", "journal_mode(delete)"}},
-	{"synchronous=normal", []string{"journal_mode(delete)", "synchronous(normal)"}},
-	{"synchronous=off", []string{"journal_mode(delete)", "synchronous(off)"}},
-	{"wal, synchronous=normal", []string{"journal_mode(wal)", "wal_autocheckpoint(20)", "synchronous(normal)"}},
-}
+var (
+	journalModes = []setting{
+		{"delete", []string{"journal_mode(delete)"}},
+		{"truncate", []string{"journal_mode(truncate)"}},
+		{"persist", []string{"journal_mode(persist)"}},
+		{"wal", []string{"journal_mode(wal)", "wal_autocheckpoint(20)"}},
+	}
+	settingsOfFence = append(journalModes[:4:4],
+		setting{"exclusive", []string{"locking_mode(exclusive)", "journal_mode(delete)"}},
+		setting{"synchronous=normal", []string{"journal_mode(delete)", "synchronous(normal)"}},
+		setting{"synchronous=off", []string{"journal_mode(delete)", "synchronous(off)"}},
+		setting{"wal, synchronous=normal", []string{"journal_mode(wal)", "wal_autocheckpoint(20)", "synchronous(normal)"}},
+	)
+)
 
 // A kind is a kind of round.
 type kind struct {
@@ -52,7 +56,7 @@ var (
 	kindKilled    = kind{"copier killed", copierKilled}
 )
 
-var kindsOfFence = []kind{kindStopped, kindStoppedAt, kindFrozen, kindInFlight, kindKilled}
+var kindsOfFence = []kind{kindStopped, kindStoppedAt, kindFrozen, kindKilled, kindInFlight, kindKilled}
 
 // A game is a database and the rounds that it goes through.
 type game struct {
@@ -83,6 +87,7 @@ func games(seed uint64, n, rounds int, kinds []kind, settings ...setting) (all [
 type season struct {
 	t     *testing.T
 	fence []string // parameters of the data source names besides
+	begin uint64   // operation of a takeover after which the first one is killed
 
 	mu     sync.Mutex
 	tally  map[string]map[string]int // guarded by mu; by setting: how often something happened
@@ -128,8 +133,9 @@ func (s *season) run(g game, end time.Time) error {
 		if err != nil || s.over(end) {
 			break
 		}
+		b.trail = nil
 		if err = k.play(b); err != nil {
-			err = fmt.Errorf("%s: %w", k.name, err)
+			err = fmt.Errorf("%s: %w\n%s", k.name, err, strings.Join(last(b.trail, 30), "\n"))
 		}
 		b.count("round: " + k.name)
 	}
@@ -193,6 +199,9 @@ func (b *bank) sweep() int {
 	s := b.season
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if _, known := s.sweeps[b.setting.name]; !known {
+		s.sweeps[b.setting.name] = int(s.begin)
+	}
 	s.sweeps[b.setting.name]++
 	return s.sweeps[b.setting.name]
 }

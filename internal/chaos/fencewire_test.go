@@ -4,8 +4,10 @@ package chaos
 
 import (
 	"bytes"
+	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -55,6 +57,8 @@ const (
 	fromNow      = ""
 	fromTakeover = "takeover" // a record is written that has a takeover
 	fromWrite    = "write"    // a file is changed outside the register
+	fromCopy     = "copy"     // a copy of the database is created
+	fromJournal  = "journal"  // a transaction begins its journal
 )
 
 // A flight is one operation, which may take effect late, and twice.
@@ -67,6 +71,19 @@ type flight struct {
 }
 
 const kindLook = "look"
+
+func (f flight) String() string {
+	text := f.Kind + " " + filepath.Base(f.Name)
+	switch {
+	case f.Kind == "write":
+		text += fmt.Sprintf(" at %d, %d bytes: %.24x", f.Off, len(f.Data), f.Data)
+	case f.Kind == "truncate":
+		text += fmt.Sprintf(" to %d", f.Off)
+	case f.To != "":
+		text += " to " + filepath.Base(f.To)
+	}
+	return text
+}
 
 func (f flight) ofRegister() bool { return strings.Contains(f.Name, leasefile.Suffix) }
 
@@ -124,7 +141,11 @@ func (w *wire) counted(f flight) bool {
 	if !w.counts {
 		switch w.trap.From {
 		case fromTakeover:
-			w.counts = f.ofRegister() && bytes.Contains(f.Data, []byte(`"takeover":{`))
+			w.counts = f.ofRegister() && bytes.Contains(f.Data, []byte(`"takeover": {`))
+		case fromCopy:
+			w.counts = f.Kind == "create" && strings.Contains(f.Name, "@")
+		case fromJournal:
+			w.counts = strings.HasSuffix(f.Name, "-journal") && (f.Kind == "create" || f.Kind == "write" && f.Off == 0 && f.Data[0] != 0)
 		case fromWrite:
 			w.counts = !f.ofRegister() && f.Kind != kindLook
 		}

@@ -191,12 +191,13 @@ func (w *fenced) transact() {
 	}
 	a.Err = text(err)
 	say(fenceEvent{End: &a, Span: theWire.span()})
+	failed := err != nil && !errors.Is(err, errOnPurpose)
 	switch {
-	case err == nil, errors.Is(err, errOnPurpose):
-	case w.order.Once:
+	case failed && w.order.Once:
 		w.resting.Store(true)
-	case w.order.Holds:
-		// A connection that failed to begin keeps SHARED, and others out.
+	case w.order.Holds && !w.order.Once && (failed || w.rng.IntN(5) == 0):
+		// A connection keeps what it got, and others out, until it is closed.
+		w.close()
 		time.Sleep(between(w.rng, 0, 20*time.Millisecond))
 		w.reopen()
 	}
