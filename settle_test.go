@@ -4,7 +4,9 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -81,4 +83,25 @@ func TestSettleThatIsRefused(t *testing.T) {
 			t.Errorf("settle %s: %v, want one line with %q", name, err, want)
 		}
 	}
+	copied := "file:" + filepath.Join(filepath.Dir(path), file) + "?lock=cell"
+	if _, err := Status(t.Context(), copied); err == nil || !strings.Contains(err.Error(), `it is a file of the database "app.db"`) {
+		t.Errorf("status of a copy: %v", err)
+	}
+	if _, err := Inspect(t.Context(), copied); err == nil || !strings.Contains(err.Error(), `it is a file of the database "app.db"`) {
+		t.Errorf("inspection of a copy: %v", err)
+	}
+}
+
+// A copy may take longer than anybody would be waited for.
+func TestSettleThatTakesLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path, o, _ := takenOver(t)
+		once := sync.OnceFunc(func() { time.Sleep(time.Hour) })
+		if err := Settle(t.Context(), dsn(path, o), false, func(int64, int64) { once() }); err != nil {
+			t.Error(err)
+		}
+		if n := query[int](t, open(t, path, o), `SELECT sum(x) FROM t`); n != 1 || !exists(path) {
+			t.Errorf("the sum is %d, want 1", n)
+		}
+	})
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/holdfastdb/holdfast"
 )
 
 // orphans makes a directory with what a register that was deleted leaves behind: two
@@ -47,20 +49,28 @@ A copy that was never finished has a high epoch too: compare size, time and coun
 // on from there.
 func TestAdopt(t *testing.T) {
 	for _, test := range []struct {
-		name  string
-		flags []string
-		file  string
-		row   string
+		name   string
+		marked bool
+		flags  []string
+		damage string
+		file   string
+		row    string
 	}{
-		{"recommended", nil, "app.db@7-0000000a", "7\n"},
-		{"named", []string{"--file", "app.db@3-00000001"}, "app.db@3-00000001", "3\n"},
+		{"recommended", true, nil, "is not the one that app.db.holdfast speaks of, leasefile:///elsewhere/app.db.lease", "app.db@7-0000000a", "7\n"},
+		{"named", true, []string{"--file", "app.db@3-00000001"}, "is not the one that", "app.db@3-00000001", "3\n"},
+		{"without a marker", false, nil, "was never used, but there is app.db@9-0000000b, a copy", "app.db@7-0000000a", "7\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			orphans(t)
+			if !test.marked {
+				if err := os.Remove("app.db.holdfast"); err != nil {
+					t.Fatal(err)
+				}
+			}
 			before := tree(t)
 			got := runCommand(t, "", append([]string{"adopt", "--yes", "--lock", "leasefile", "app.db"}, test.flags...)...)
 			damage, rest, _ := strings.Cut(got.out, "\n")
-			if got.code != done || got.err != "" || !strings.Contains(damage, "is not the one that app.db.holdfast speaks of, leasefile:///elsewhere/app.db.lease") {
+			if got.code != done || got.err != "" || !strings.Contains(damage, test.damage) {
 				t.Fatalf("%+v", got)
 			}
 			want := listing + test.file + " is adopted: whoever opens app.db next copies it, and goes on with the copy\n"
@@ -82,6 +92,33 @@ func TestAdopt(t *testing.T) {
 				t.Errorf("rows %+v, want %q", got, test.row)
 			}
 		})
+	}
+}
+
+func TestRecommend(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		all      []holdfast.Candidate
+		verdicts map[string]string
+		file     string
+		why      string
+	}{
+		{"highest epoch", []holdfast.Candidate{{File: "b", Epoch: 2, Size: 1}, {File: "a", Epoch: 1, Size: 1}, {Size: 1}},
+			map[string]string{"b": "ok", "a": "ok", "": "ok"}, "b", "highest epoch, 2"},
+		{"empty one", []holdfast.Candidate{{File: "b", Epoch: 2}, {File: "a", Epoch: 1, Size: 1}},
+			map[string]string{"b": "ok", "a": "ok"}, "a", "highest epoch, 1"},
+		{"empty one with a WAL", []holdfast.Candidate{{File: "b", Epoch: 2, WAL: true}, {File: "a", Epoch: 1, Size: 1}},
+			map[string]string{"b": "ok", "a": "ok"}, "b", "highest epoch, 2"},
+		{"damaged one", []holdfast.Candidate{{File: "b", Epoch: 2, Size: 1}, {Size: 1}},
+			map[string]string{"b": "malformed", "": "ok"}, "app.db", "no other is sound"},
+		{"one alone, not looked into", []holdfast.Candidate{{Size: 1}},
+			map[string]string{"": "not checked: no space"}, "app.db", "Nobody looked into it"},
+		{"none", []holdfast.Candidate{{Size: 1}}, map[string]string{"": "malformed"}, "", "None is recommended"},
+	} {
+		file, why := recommend("app.db", test.all, test.verdicts)
+		if file != test.file || !strings.Contains(why, test.why) {
+			t.Errorf("%s: %q, %q, want %q, %q", test.name, file, why, test.file, test.why)
+		}
 	}
 }
 

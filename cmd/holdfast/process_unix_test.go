@@ -198,6 +198,44 @@ func TestFrozenShell(t *testing.T) {
 	}
 }
 
+// TestShellVerifiesReads: with verify=read, a reader that lost the database meanwhile
+// is told, though every statement went well.
+func TestShellVerifiesReads(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "app.db")
+	dsn := "file:" + db + "?lock=leasefile&ttl=500ms&verify=read"
+	cmd := program(t, "shell", dsn)
+	in, _ := cmd.StdinPipe()
+	stdout, _ := cmd.StdoutPipe()
+	stderr, _ := cmd.StderrPipe()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	out, told := read(stdout, nil), read(stderr, nil)
+	io.WriteString(in, "CREATE TABLE t(a); INSERT INTO t VALUES(1);\nBEGIN; SELECT a, 'read' FROM t;\n")
+	out.await(t, "1\\|read\n")
+	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	pool, err := holdfast.Open(dsn, holdfast.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	if _, err := pool.ExecContext(t.Context(), `INSERT INTO t VALUES(2)`); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(in, "COMMIT;\nSELECT sum(a) FROM t;\n")
+	told.await(t, `holdfast: line 3: .*lease is lost.*\n`)
+	out.await(t, "3\n")
+	in.Close()
+	if code := exitCode(t, cmd); code != failed {
+		t.Errorf("exit code %d, want %d", code, failed)
+	}
+}
+
 // TestIdleShellYields: a database in WAL mode, which a connection holds for as long
 // as it is open, is free for others while the shell waits for input.
 func TestIdleShellYields(t *testing.T) {

@@ -25,7 +25,7 @@ func canStopClock(lock string) bool {
 // A stoppedClock makes of a process that is frozen and woken what a virtual machine
 // is that was paused with all its clocks: it goes on in its old belief. Its lease, as
 // it sees it, lasts for hours, while the register tells the others the true TTL. And
-// what it did when it was frozen, it goes on with before it hears from the register.
+// what it did when it was frozen it ends before it hears from the register unasked.
 // Nothing else is changed: it is the fence alone that stops it.
 type stoppedClock struct {
 	mu        sync.Mutex
@@ -56,8 +56,8 @@ func (c *stoppedClock) open(_ context.Context, u *url.URL, database string, opts
 	return &stoppedLocker{coordinator, c}, nil
 }
 
-// standStill has the process hear nothing of the register until it asks to verify, or
-// goes on.
+// standStill has the process hear nothing of the register, unless it asks to verify,
+// before it goes on.
 func (c *stoppedClock) standStill() { c.set(func() { c.stands = true }) }
 
 func (c *stoppedClock) goOn() { c.set(func() { c.stands = false }) }
@@ -141,7 +141,7 @@ type stoppedLock struct {
 
 // Verify lets the register be heard.
 func (l *stoppedLock) Verify() error {
-	l.clock.set(func() { l.clock.verifying++; l.clock.stands = false })
+	l.clock.set(func() { l.clock.verifying++ })
 	defer l.clock.set(func() { l.clock.verifying-- })
 	return l.SoleLock.Verify()
 }
