@@ -46,6 +46,9 @@ func (v *VFS) openSide(name *sqlitevfs.Filename, flags sqlitevfs.OpenFlag) (sqli
 		return nil, flags, err
 	}
 	writes, err := s.open(v)
+	if err == nil && s.isWAL() {
+		err = s.checkEmpty()
+	}
 	if err != nil && s.owner != nil {
 		err = s.owner.blame(err)
 	}
@@ -61,6 +64,22 @@ func (v *VFS) openSide(name *sqlitevfs.Filename, flags sqlitevfs.OpenFlag) (sqli
 		f.sides = append(f.sides, s)
 	}
 	return s, flags, nil
+}
+
+// checkEmpty verifies the lease when a WAL is begun. Whoever took the database over
+// removed the one that was here, and without it SQLite would read the past.
+func (s *sideFile) checkEmpty() error {
+	if !s.owner.db.fenced {
+		return nil
+	}
+	size, err := s.content.Size()
+	if err == nil && size == 0 {
+		err = s.owner.verify()
+	}
+	if err != nil {
+		s.content.Close()
+	}
+	return err
 }
 
 // inherit takes what was in a file that SQLite did not ask to create for what has
