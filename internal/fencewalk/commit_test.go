@@ -119,57 +119,75 @@ func (w *walk) permitted(seat *seat) bool {
 		seat.why == toRollBack && w.without.PermitRollback || seat.why == toRecover && w.without.PermitRecovery
 }
 
-// afterPages goes on when the pages are synced.
+// afterPages goes on when pages were written.
 func (w *walk) afterPages(s *state, i int, emit emitter) {
+	if w.reopen && s.seats[i].why != toRecover {
+		w.breakOff(s, i, emit)
+	}
+	if s.seats[i].pc == spilling {
+		w.afterSpill(s, i, emit)
+		return
+	}
 	n := *s
 	seat := &n.seats[i]
-	if w.reopen && seat.why != toRecover {
-		n := n
-		n.seats[i] = newSeat()
-		n.seats[i].pc, n.seats[i].level, n.seats[i].name = opening, seat.level, seat.name
-		emit(&n, i, "breaks off; another connection of the process takes its place", 0)
+	if n.synced(i, seat.db) && w.permitted(seat) && (!w.without.JournalSynced || n.synced(i, seat.log)) {
+		w.finish(&n, i, emit)
 	}
-	if seat.pc == spilling && w.segments {
-		n := n
+}
+
+// breakOff has another connection of the process take the place of the one that is
+// in the middle of a transaction. It knows nothing of that, and finds a hot journal.
+func (w *walk) breakOff(s *state, i int, emit emitter) {
+	n := *s
+	was := s.seats[i]
+	n.seats[i] = newSeat()
+	n.seats[i].pc, n.seats[i].level, n.seats[i].name = opening, was.level, was.name
+	emit(&n, i, "breaks off; another connection of the process takes its place", 0)
+}
+
+// afterSpill goes on with a transaction that wrote one of its pages early.
+func (w *walk) afterSpill(s *state, i int, emit emitter) {
+	if w.segments {
+		n := *s
 		n.seats[i].pc = journaling
 		w.record(&n, i, secondOfTwo)
 		emit(&n, i, "writes the record of the other page, in a new segment of the journal", 0)
-		if !w.rollback {
-			return
-		}
 	}
-	if seat.pc == spilling {
+	if w.rollback {
+		n := *s
+		seat := &n.seats[i]
 		n.issue(op{own: uint8(i + 1), kind: opPage, on: seat.db, page: 1, val: seat.cache})
 		seat.pc, seat.why, seat.sub = undoing, toRollBack, 0
 		emit(&n, i, "rolls back: writes back the page: %h", seat.cache)
-		return
 	}
-	if !n.synced(i, seat.db) || !w.permitted(seat) || w.without.JournalSynced && !n.synced(i, seat.log) {
-		return
-	}
-	why := map[uint8]string{toCommit: "commits", toRollBack: "rolls back", toRecover: "played back"}[seat.why]
-	synced := n
+}
+
+// finish finishes the journal: the pages are synced, and there is permission.
+func (w *walk) finish(s *state, i int, emit emitter) {
+	n := *s
+	seat, was := &n.seats[i], s.seats[i]
+	why := map[uint8]string{toCommit: "commits", toRollBack: "rolls back", toRecover: "played back"}[was.why]
 	switch w.journal {
 	case unlinked:
-		n.dir[seat.name].journal = 0
+		n.dir[was.name].journal = 0
 		n.finished(w, i)
 		emit(&n, i, why+": unlinks the journal", 0)
 		if w.doubt {
-			w.leave(&synced, i, op{kind: opUnlink, on: seat.name}, emit)
+			w.leave(s, i, op{kind: opUnlink, on: was.name}, emit)
 		}
 		if w.stubborn {
-			n.issue(op{own: ghost, kind: opUnlink, on: seat.name, ran: 1})
+			n.issue(op{own: ghost, kind: opUnlink, on: was.name, ran: 1})
 			emit(&n, i, why+": unlinks the journal, which happens again later", 0)
 		}
 	case truncated:
-		n.run(op{kind: opTruncate, on: seat.log})
+		n.run(op{kind: opTruncate, on: was.log})
 		n.finished(w, i)
 		emit(&n, i, why+": truncates the journal", 0)
 		if w.doubt {
-			w.leave(&synced, i, op{kind: opTruncate, on: synced.seats[i].log}, emit)
+			w.leave(s, i, op{kind: opTruncate, on: was.log}, emit)
 		}
 	case zeroed:
-		n.issue(op{own: uint8(i + 1), kind: opZero, on: seat.log})
+		n.issue(op{own: uint8(i + 1), kind: opZero, on: was.log})
 		seat.pc = zeroing
 		if w.without.FinishFirst {
 			n.finished(w, i)

@@ -117,10 +117,7 @@ func (w *walk) walProgram(s *state, i int, emit emitter) {
 		emit(&n, i, "the WAL is synced", 0)
 	case committing:
 		if w.reopen {
-			n := n
-			n.seats[i] = newSeat()
-			n.seats[i].pc, n.seats[i].level, n.seats[i].name = opening, seat.level, seat.name
-			emit(&n, i, "breaks off; another connection of the process takes its place", 0)
+			w.breakOff(s, i, emit)
 		}
 		if w.without.WALPermission {
 			w.writeBack(s, i, emit)
