@@ -97,6 +97,32 @@ func TestSettle(t *testing.T) {
 	}
 }
 
+// TestShellAfterATakeover: the commands that name files find the database by its plain
+// name, and do not take it for another one.
+func TestShellAfterATakeover(t *testing.T) {
+	takenOver(t)
+	for _, test := range []struct {
+		name, script, out, err string
+	}{
+		{"backup onto itself", ".backup ./app.db", "", "is this very database"},
+		{"restore from itself", ".restore app.db", "", "is this very database"},
+		{"backup", ".backup copy.db\n.open copy.db\nSELECT a FROM t;", "kept\n", ""},
+		{"save", ".save other.db\n.open app.db\nATTACH 'other.db' AS o; SELECT a FROM o.t;", "kept\n", ""},
+		{"into", "VACUUM INTO 'into.db';\nATTACH 'into.db' AS o; SELECT a FROM o.t;", "kept\n", ""},
+		{"attached", ".open copy.db\nATTACH 'app.db' AS o; SELECT a FROM o.t;", "kept\n", ""},
+		{"restore", "CREATE TABLE gone(a);\n.restore copy.db\n.tables", "t\n", ""},
+		{"restore from it", ".open copy.db\n.restore app.db\n.tables", "t\n", ""},
+	} {
+		got := runCommand(t, test.script+"\n", "shell", "app.db")
+		if got.out != test.out || !strings.Contains(got.err, test.err) || (got.err == "") != (test.err == "") {
+			t.Errorf("%s: %+v, want %q and %q", test.name, got, test.out, test.err)
+		}
+	}
+	if _, err := os.Stat("app.db"); err == nil {
+		t.Error("something made a file of the plain name")
+	}
+}
+
 // TestSettleAsks: at a terminal, and takes nothing but yes for that.
 func TestSettleAsks(t *testing.T) {
 	file := takenOver(t)
