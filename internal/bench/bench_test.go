@@ -2,11 +2,22 @@ package main
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 )
+
+// The children are this program.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 3 && os.Args[1] == childArg {
+		main()
+	}
+	os.Exit(m.Run())
+}
 
 func TestQuantile(t *testing.T) {
 	for _, test := range []struct {
@@ -51,10 +62,40 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// A database is taken over in each way, by copies where there is a fence. The memory
+// does not grow with it.
+func TestTakeovers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts processes")
+	}
+	b := &bench{ctx: t.Context(), dir: t.TempDir()}
+	fast := "ttl=500ms&poll=10ms&" + sticky.params
+	ways := []*way{
+		{name: "by the file system", maker: sticky.as(fast)},
+		{name: "streamed", maker: maker{streamedDriver, fast}},
+		{name: "not at all", maker: unfenced.as(fast + "&fence=off")},
+	}
+	const megabytes, rounds = 8, 3
+	if err := b.takeTurns(ways, megabytes, rounds); err != nil {
+		t.Fatal(err)
+	}
+	if copies, err := filepath.Glob(b.dir + "/*/app.db@*"); len(copies) == 0 || err != nil {
+		t.Errorf("there is no copy: %v", err)
+	}
+	for _, w := range ways {
+		if len(w.times) != rounds || quantile(w.times, 0) <= 0 {
+			t.Errorf("%s took %v, want %d times", w.name, w.times, rounds)
+		}
+		if runtime.GOOS == "linux" && (quantile(w.memory, 0) == 0 || quantile(w.grown, 1) > 64<<20) {
+			t.Errorf("%s: peaks %v, of which %v for the takeover", w.name, w.memory, w.grown)
+		}
+	}
+}
+
 // Each kind of database can do each task.
 func TestTasks(t *testing.T) {
 	b := &bench{ctx: t.Context(), dir: t.TempDir()}
-	for _, m := range []maker{stock, honest, kernel, sticky, unsticky} {
+	for _, m := range []maker{stock, honest, kernel, sticky, unsticky, unfenced} {
 		for _, k := range tasks() {
 			k.rows = min(k.rows, 500)
 			dir, err := b.place()

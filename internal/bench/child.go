@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"database/sql"
 	"fmt"
 	"io"
 	"os"
@@ -20,11 +19,12 @@ const childArg = "child"
 const (
 	doCommit = "commit" // commits a row and tells how long that took
 	doHold   = "hold"   // begins a transaction, writes a row and stays in it
+	doPeak   = "peak"   // tells the most memory in bytes that it ever had resident
 )
 
 // child obeys the lines of in until it ends.
 func child(ctx context.Context, driver, dsn string, in io.Reader, out io.Writer) error {
-	db, err := sql.Open(driver, dsn)
+	db, err := openDatabase(driver, dsn)
 	if err != nil {
 		return err
 	}
@@ -32,6 +32,14 @@ func child(ctx context.Context, driver, dsn string, in io.Reader, out io.Writer)
 	db.SetMaxOpenConns(1)
 	lines := bufio.NewScanner(in)
 	for lines.Scan() {
+		if lines.Text() == doPeak {
+			bytes, err := peak()
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(out, bytes)
+			continue
+		}
 		query := insertRow
 		if lines.Text() == doHold {
 			query = "BEGIN IMMEDIATE; " + insertRow
@@ -73,14 +81,19 @@ func (b *bench) newPeer(m maker, path string) (*peer, error) {
 
 // do has the child do something and returns how long it says that took.
 func (p *peer) do(what string) (time.Duration, error) {
+	ns, err := p.ask(what)
+	return time.Duration(ns), err
+}
+
+// ask has the child do something and returns the number that it says.
+func (p *peer) ask(what string) (int64, error) {
 	if _, err := fmt.Fprintln(p.in, what); err != nil {
 		return 0, err
 	}
 	if !p.out.Scan() {
 		return 0, fmt.Errorf("the child ended: %w", p.close())
 	}
-	ns, err := strconv.ParseInt(p.out.Text(), 10, 64)
-	return time.Duration(ns), err
+	return strconv.ParseInt(p.out.Text(), 10, 64)
 }
 
 // close lets the child end by itself.

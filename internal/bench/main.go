@@ -86,6 +86,8 @@ func (b *bench) sections() error {
 	}{
 		{"kernel locks", b.kernelLocks},
 		{"lease file", b.leaseFile},
+		{"fence: commits", b.fencedCommits},
+		{"fence: takeovers", b.takeovers},
 		{"register operations", b.registerOperations},
 		{"two processes", b.twoProcesses},
 	} {

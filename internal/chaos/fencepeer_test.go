@@ -115,4 +115,8 @@ func ended(e fenceEvent) bool     { return e.End != nil }
 func sprung(e fenceEvent) bool    { return e.Sprung != nil }
 
 func (f *fencer) stop() { f.signal(syscall.SIGSTOP) }
-func (f *fencer) cont() { f.signal(syscall.SIGCONT) }
+func (f *fencer) cont() {
+	if !f.isGone() { // or else its pid may be somebody else's
+		f.signal(syscall.SIGCONT)
+	}
+}

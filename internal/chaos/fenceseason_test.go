@@ -42,7 +42,8 @@ var (
 	)
 )
 
-// A kind is a kind of round.
+// A kind is a kind of round: one takes the lease away from a holder and gives it to
+// another. Then the bank is looked at.
 type kind struct {
 	name string
 	play func(b *bank) error

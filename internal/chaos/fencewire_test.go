@@ -4,18 +4,14 @@ package chaos
 
 import (
 	"bytes"
-	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/spf13/afero"
-
-	"github.com/holdfastdb/holdfast/backends/leasefile"
 )
 
 // A wire is the file system of a process, the register's included, as it reaches
@@ -60,32 +56,6 @@ const (
 	fromCopy     = "copy"     // a copy of the database is created
 	fromJournal  = "journal"  // a transaction begins its journal
 )
-
-// A flight is one operation, which may take effect late, and twice.
-type flight struct {
-	Kind string // look, create, write, truncate, sync, remove, rename or mkdir
-	Name string
-	To   string `json:",omitempty"`
-	Off  int64  `json:",omitempty"` // or size
-	Data []byte `json:",omitempty"`
-}
-
-const kindLook = "look"
-
-func (f flight) String() string {
-	text := f.Kind + " " + filepath.Base(f.Name)
-	switch {
-	case f.Kind == "write":
-		text += fmt.Sprintf(" at %d, %d bytes: %.24x", f.Off, len(f.Data), f.Data)
-	case f.Kind == "truncate":
-		text += fmt.Sprintf(" to %d", f.Off)
-	case f.To != "":
-		text += " to " + filepath.Base(f.To)
-	}
-	return text
-}
-
-func (f flight) ofRegister() bool { return strings.Contains(f.Name, leasefile.Suffix) }
 
 func newWire(lazy bool) *wire {
 	return &wire{Fs: afero.NewOsFs(), lazy: lazy, unsaved: make(map[string][]flight), hot: make(map[string]bool)}
@@ -278,147 +248,4 @@ func (w *wire) save(name string) error {
 	}
 	delete(w.unsaved, name)
 	return nil
-}
-
-// A wireFile is an open file on a wire. Only databases and their journals are
-// written lazily: the register is synced as soon as it is written.
-type wireFile struct {
-	afero.File
-	wire *wire
-}
-
-// atOnce is how many bytes one read returns at the most, so that others come in
-// between while a whole file is read.
-const atOnce = 16 << 10
-
-func (f *wireFile) ReadAt(p []byte, off int64) (int, error) {
-	p = p[:min(len(p), atOnce)]
-	f.wire.before(flight{Kind: kindLook, Name: f.Name()})
-	n, err := f.File.ReadAt(p, off)
-	return f.wire.patch(f.Name(), p, off, n, err)
-}
-
-// patch puts into what was read what was written and did not take effect yet.
-func (w *wire) patch(name string, p []byte, off int64, n int, err error) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, u := range w.unsaved[name] {
-		from, to := max(off, u.Off), min(off+int64(len(p)), u.Off+int64(len(u.Data)))
-		if from >= to {
-			continue
-		}
-		if gap := int(from - off); gap > n {
-			clear(p[n:gap])
-		}
-		copy(p[from-off:to-off], u.Data[from-u.Off:])
-		n = max(n, int(to-off))
-	}
-	if n == len(p) {
-		err = nil
-	}
-	return n, err
-}
-
-func (f *wireFile) WriteAt(p []byte, off int64) (int, error) {
-	w := f.wire
-	u := flight{Kind: "write", Name: f.Name(), Off: off, Data: bytes.Clone(p)}
-	w.before(u)
-	if !w.lazy || u.ofRegister() {
-		return f.File.WriteAt(p, off)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.unsaved[u.Name] = append(w.unsaved[u.Name], u)
-	return len(p), nil
-}
-
-// Write is what the register uses.
-func (f *wireFile) Write(p []byte) (int, error) {
-	f.wire.before(flight{Kind: "write", Name: f.Name(), Data: bytes.Clone(p)})
-	return f.File.Write(p)
-}
-
-func (f *wireFile) WriteString(s string) (int, error) { return f.Write([]byte(s)) }
-
-func (f *wireFile) Stat() (fs.FileInfo, error) {
-	f.wire.before(flight{Kind: kindLook, Name: f.Name()})
-	if err := f.wire.save(f.Name()); err != nil {
-		return nil, err
-	}
-	return f.File.Stat()
-}
-
-func (f *wireFile) Truncate(size int64) error {
-	f.wire.before(flight{Kind: "truncate", Name: f.Name(), Off: size})
-	if err := f.wire.save(f.Name()); err != nil {
-		return err
-	}
-	return f.File.Truncate(size)
-}
-
-func (f *wireFile) Sync() error {
-	f.wire.before(flight{Kind: "sync", Name: f.Name()})
-	if err := f.wire.save(f.Name()); err != nil {
-		return err
-	}
-	return f.File.Sync()
-}
-
-func (f *wireFile) Readdirnames(n int) ([]string, error) {
-	f.wire.before(flight{Kind: kindLook, Name: f.Name()})
-	return f.File.Readdirnames(n)
-}
-
-// A landing is an operation in flight as the server has it: a write goes to the
-// file that its sender had open, whatever its name is now.
-type landing struct {
-	flight
-	file *os.File // nil for all but writes and truncations
-}
-
-// take takes over what is in flight, while the names are still what they were.
-func take(all []flight) (taken []landing) {
-	for _, f := range all {
-		l := landing{flight: f}
-		switch f.Kind {
-		case "write", "truncate":
-			var err error
-			if l.file, err = os.OpenFile(f.Name, os.O_WRONLY, 0); err != nil {
-				continue // its sender removed it meanwhile
-			}
-		case "sync", kindLook:
-			continue
-		}
-		taken = append(taken, l)
-	}
-	return taken
-}
-
-// land lets it take effect, as far as it can. It reports whether it did.
-func (l landing) land() bool {
-	var err error
-	switch l.Kind {
-	case "write":
-		_, err = l.file.WriteAt(l.Data, l.Off)
-	case "truncate":
-		err = l.file.Truncate(l.Off)
-	case "create":
-		var f *os.File
-		if f, err = os.OpenFile(l.Name, os.O_WRONLY|os.O_CREATE, 0o666); err == nil {
-			f.Close()
-		}
-	case "remove":
-		err = os.Remove(l.Name)
-	case "rename":
-		err = os.Rename(l.Name, l.To)
-	case "mkdir":
-		err = os.Mkdir(l.Name, 0o777)
-	}
-	return err == nil
-}
-
-func (l landing) close() {
-	if l.file != nil {
-		l.file.Close()
-	}
 }
