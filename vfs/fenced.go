@@ -72,16 +72,10 @@ func (s *sideFile) askLeave() {
 	}
 }
 
-// finish asks for leave to finish the rollback journal, which is used up by that. The
-// pages that the journal protects are synced first, if SQLite did not.
+// finish asks for leave to finish the rollback journal, which is used up by that.
 func (f *File) finish() error {
 	if !f.db.fenced {
 		return nil
-	}
-	if b := f.body(); b.dirty.Load() {
-		if err := f.doubt(b.sync(durable)); err != nil {
-			return err
-		}
 	}
 	f.leave.ask(f.lock.Verify)
 	f.leave.await()
@@ -94,43 +88,16 @@ func (f *File) finish() error {
 	return f.check()
 }
 
-// protect is asked before the database is changed: what undoes the change must be at
-// the storage, or, of a WAL, what it repeats. With synchronous=OFF SQLite leaves that
-// out.
+// protect refuses to write to the database where nothing at the storage could undo
+// it, or repeat it. What keeps SQLite from coming here is [File.Pragma].
 func (f *File) protect() error {
-	if !f.db.fenced {
+	if !f.db.fenced || slices.ContainsFunc(f.sides, func(s *sideFile) bool { return s.synced || s.isWAL() }) {
 		return nil
 	}
-	if !slices.ContainsFunc(f.sides, func(s *sideFile) bool { return s.begun || s.isWAL() }) {
-		return errNoJournal
-	}
-	for _, s := range f.sides {
-		if err := s.protect(); err != nil {
-			return err
-		}
-	}
-	return nil
+	return errNoJournal
 }
 
-var errNoJournal = errors.New("journal_mode MEMORY and OFF leave a torn database when a lease is lost, so a fenced one cannot have them: use another, or fence=off")
-
-func (s *sideFile) protect() error {
-	b := s.owner.body()
-	switch {
-	case s.isWAL() && s.synced, s.isWAL() && b.walVerified.Load() == b.walWritten.Load():
-		return nil
-	case s.isWAL():
-		return s.syncWAL(durable)
-	case s.synced && !s.lazy, !s.dirty:
-		return nil // SQLite has seen to what the page needs
-	}
-	if err := s.sync(barrier); err != nil {
-		return s.owner.doubt(err)
-	}
-	s.lazy, s.synced = true, true
-	s.askLeave()
-	return nil
-}
+var errNoJournal = errors.New("without a journal that is synced, a lost lease tears the database, so a fenced one cannot have journal_mode MEMORY or OFF: use another, or fence=off")
 
 // syncWAL syncs a WAL. Over a fence it counts only when the lease was verified since.
 func (s *sideFile) syncWAL(how durability) error {
@@ -139,7 +106,6 @@ func (s *sideFile) syncWAL(how durability) error {
 	if err := s.sync(how); err != nil {
 		return s.owner.doubt(err)
 	}
-	s.headless = false
 	if !s.owner.db.fenced || b.walVerified.Load() >= written {
 		return nil
 	}
@@ -165,20 +131,13 @@ func (s *sideFile) changes(p []byte, off int64, cut bool) error {
 	}
 	f := s.owner
 	switch {
-	case s.isWAL() && off == 0: // begun anew: what was in it must be in the database
-		s.headless = !cut
-		if f.body().dirty.Load() {
-			return f.doubt(f.body().sync(durable))
-		}
-	case s.isWAL() && s.headless: // frames under the former header would be taken for its own
-		return s.syncWAL(durable)
 	case s.isWAL():
 	case off == 0 && (cut || isZero(p)):
-		s.begun, s.hot = false, false
+		s.begun, s.synced, s.hot = false, false, false
 		return f.finish()
 	case off == 0:
 		if !s.begun {
-			s.begun, s.synced, s.lazy = true, false, false
+			s.begun, s.synced = true, false
 			f.leave.forget()
 		}
 		s.hot = p[0] != 0 // SQLite writes the first bytes last
@@ -279,9 +238,9 @@ func (v *VFS) opensSuper(name string) error {
 	}
 	if d := v.opened(name[:at[0]]); d != nil && d.fenced {
 		if w := d.writer.Load(); w != nil {
-			return w.refuse(errSuper, sqlite3.IOERR_LOCK)
+			return w.refuse(errSuper, sqlite3.ExtendedErrorCode(sqlite3.ERROR))
 		}
-		_, err := coded(errSuper, sqlite3.IOERR_LOCK)
+		_, err := coded(errSuper, sqlite3.ExtendedErrorCode(sqlite3.ERROR))
 		return err
 	}
 	return nil

@@ -111,9 +111,6 @@ func (f *File) Truncate(size int64) error {
 	if err := f.check(); err != nil {
 		return f.refuse(err, sqlite3.IOERR_TRUNCATE)
 	}
-	if err := f.protect(); err != nil {
-		return f.refuse(err, sqlite3.IOERR_TRUNCATE)
-	}
 	return f.refuse(f.doubt(f.body().truncate(size)), sqlite3.IOERR_TRUNCATE)
 }
 
@@ -123,9 +120,6 @@ func (f *File) Sync(flags sqlitevfs.SyncFlag) error {
 		return f.refuse(err, sqlite3.IOERR_FSYNC)
 	}
 	err := f.body().sync(durabilityOf(flags, false))
-	for _, s := range f.sides {
-		s.synced = s.synced && !s.isWAL() // the checkpoint is over
-	}
 	return f.refuse(f.doubt(err), sqlite3.IOERR_FSYNC)
 }
 

@@ -122,8 +122,5 @@ func (f *File) mayRemove(side string) error {
 	if err == nil && side == sides[0] {
 		err = f.finish()
 	}
-	if err == nil && side == sides[1] && f.db.fenced && f.body().dirty.Load() {
-		err = f.doubt(f.body().sync(durable)) // what was in the WAL
-	}
 	return f.refuse(err, sqlite3.IOERR_DELETE)
 }

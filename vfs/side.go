@@ -26,11 +26,9 @@ type sideFile struct {
 	named   bool // its name is durable
 	dirty   bool // written and not synced since
 
-	begun    bool // a journal: a header was written, and it is not finished
-	hot      bool // a journal: as far as its header goes it would be played back
-	synced   bool // a journal: since it was begun; a WAL: by SQLite, for a checkpoint
-	lazy     bool // a journal: SQLite does not sync it
-	headless bool // a WAL: its header was written and not synced since
+	begun  bool // a journal: a header was written, and it is not finished
+	hot    bool // a journal: as far as its header goes it would be played back
+	synced bool // a journal: since it was begun
 }
 
 func (v *VFS) openSide(name *sqlitevfs.Filename, flags sqlitevfs.OpenFlag) (sqlitevfs.File, sqlitevfs.OpenFlag, error) {
@@ -82,16 +80,11 @@ func (s *sideFile) checkEmpty() error {
 	return err
 }
 
-// inherit takes what was in a file that SQLite did not ask to create for what has
-// not been synced: it may be what a process of this host left when it died.
+// inherit takes a journal that SQLite did not ask to create for one that somebody
+// left, and which SQLite plays back once it has synced it.
 func (s *sideFile) inherit() {
-	if s.flags&sqlitevfs.OPEN_READWRITE == 0 || !s.owner.db.fenced {
-		return
-	}
-	if s.isWAL() {
-		s.body.walWritten.Add(1)
-	} else if s.flags&sqlitevfs.OPEN_CREATE == 0 {
-		s.begun, s.hot, s.dirty = true, true, true
+	if s.flags&(sqlitevfs.OPEN_READWRITE|sqlitevfs.OPEN_CREATE) == sqlitevfs.OPEN_READWRITE && !s.isWAL() {
+		s.begun, s.hot = true, true
 		s.owner.leave.forget()
 	}
 }
@@ -204,13 +197,11 @@ func (s *sideFile) Sync(flags sqlitevfs.SyncFlag) error {
 	journal := s.flags&sqlitevfs.OPEN_MAIN_JOURNAL != 0
 	how := durabilityOf(flags, journal)
 	if s.isWAL() {
-		err := s.syncWAL(how)
-		s.synced = err == nil
-		return s.refuse(err, sqlite3.IOERR_FSYNC)
+		return s.refuse(s.syncWAL(how), sqlite3.IOERR_FSYNC)
 	}
 	err := s.sync(how)
 	if err == nil && journal && s.begun {
-		s.synced, s.lazy = true, false
+		s.synced = true
 		s.askLeave()
 	}
 	return s.refuse(s.doubt(err), sqlite3.IOERR_FSYNC)

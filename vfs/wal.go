@@ -3,9 +3,7 @@ package vfs
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"strconv"
-	"strings"
 
 	"github.com/holdfastdb/holdfast/locking"
 	"github.com/ncruces/go-sqlite3"
@@ -79,38 +77,6 @@ func (w *wal) unlocking(from locking.Level) {
 	if from.Writing() {
 		w.switching = false // it happened, or it failed
 	}
-}
-
-// Pragma looks at changes of the journal mode. SQLite calls it while it prepares
-// the statement.
-//
-// https://sqlite.org/c3ref/c_fcntl_begin_atomic_write.html#sqlitefcntlpragma
-func (f *File) Pragma(name, value string) (string, error) {
-	if name == "synchronous" && value != "" {
-		for _, s := range f.sides {
-			s.synced = s.synced && !s.isWAL() // what it was for may not be the rule any more
-		}
-	}
-	if name != "journal_mode" || !f.db.leased {
-		return "", sqlite3.NOTFOUND // go on as if it had not been asked
-	}
-	switch mode := strings.ToLower(value); mode {
-	case "wal":
-		if err := f.sole.prepare(); err != nil {
-			err = f.refuse(err, sqlite3.IOERR_LOCK)
-			return err.Error(), err
-		}
-	case "memory", "off":
-		if f.db.fenced {
-			err := f.refuse(errNoJournal, sqlite3.ExtendedErrorCode(sqlite3.ERROR))
-			return errNoJournal.Error(), err
-		}
-		f.db.warnOnce.Do(func() {
-			slog.Warn("vfs: without a journal on disk, a crash or a lost lease in mid-commit tears the database",
-				"database", f.db.path, "journal_mode", mode)
-		})
-	}
-	return "", sqlite3.NOTFOUND
 }
 
 // prepare makes sure that no other process is in before the database is switched

@@ -19,6 +19,8 @@ type Subject struct {
 	Open func(process int, file string) (*sqlite3.Conn, error)
 	// URI names a file of the directory for ATTACH, VACUUM INTO and backups by process 0.
 	URI func(file string) string
+	// Single says that a transaction that writes several databases is refused.
+	Single bool
 }
 
 // A Check tests one promise and says how it was broken.
@@ -271,6 +273,18 @@ func databasesCommitTogether(_ context.Context, s Subject) error {
 	other, err := ss.open(1, "other.db", "CREATE TABLE o(x)")
 	if err != nil {
 		return err
+	}
+	if s.Single {
+		return steps(
+			step{a, "ATTACH '" + s.URI("other.db") + "' AS other", nil},
+			step{a, "BEGIN; INSERT INTO t VALUES (1); INSERT INTO o VALUES (1); COMMIT", sqlite3.ERROR},
+			step{b, "SELECT count(*) FROM t", "0"},
+			step{other, "SELECT count(*) FROM o", "0"},
+			step{a, "INSERT INTO t VALUES (1)", nil},
+			step{a, "INSERT INTO o VALUES (1)", nil},
+			step{other, "SELECT x FROM o", "1"},
+			step{b, "SELECT x FROM t", "1"},
+		)
 	}
 	return steps(
 		step{a, "ATTACH '" + s.URI("other.db") + "' AS other", nil},

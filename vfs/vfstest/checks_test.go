@@ -54,16 +54,26 @@ func TestFlock(t *testing.T) {
 
 // Two processes in one test share a register in memory.
 func TestLease(t *testing.T) {
-	vfstest.Run(t, func(t testing.TB) vfstest.Subject {
-		registers := make(map[string]*memory.Register)
-		open := func(_ context.Context, path string, _ url.Values, _ locking.Storage) (locking.Locker, error) {
-			if registers[path] == nil {
-				registers[path] = memory.New()
-			}
-			return locking.NewCoordinator(registers[path], locking.Options{TTL: 2 * time.Second, Poll: 5 * time.Millisecond})
-		}
-		return subject(t, vfs.New(nil, open), vfs.New(nil, open))
-	})
+	for _, fenced := range []bool{false, true} {
+		t.Run(map[bool]string{false: "lease", true: "fenced"}[fenced], func(t *testing.T) {
+			vfstest.Run(t, func(t testing.TB) vfstest.Subject {
+				registers := make(map[string]*memory.Register)
+				open := func(_ context.Context, path string, _ url.Values, storage locking.Storage) (locking.Locker, error) {
+					if registers[path] == nil {
+						registers[path] = memory.New()
+					}
+					opts := locking.Options{TTL: 2 * time.Second, Poll: 5 * time.Millisecond}
+					if fenced {
+						opts.Storage = storage
+					}
+					return locking.NewCoordinator(registers[path], opts)
+				}
+				s := subject(t, vfs.New(nil, open), vfs.New(nil, open))
+				s.Single = fenced
+				return s
+			})
+		})
+	}
 }
 
 // A broken VFS is go-sqlite3's own with a fault. Each fault is found by the check
