@@ -76,7 +76,7 @@ func (b *bank) openingFor(ttl time.Duration, do, lock string, wired bool) fenceO
 // spawn starts a process.
 func (b *bank) spawn(lazy bool) (*fencer, error) {
 	b.spawned++
-	p, err := launch(b.t, "fence", fenceSettings{Name: fmt.Sprint("p", b.spawned), Seed: b.rng.Uint64(), Lazy: lazy})
+	p, err := launch(b.t, "fence", fenceSettings{Name: fmt.Sprint("p", b.spawned), Seed: b.rng.Uint64(), Lazy: lazy, Pages: b.setting.pages})
 	if err != nil {
 		return nil, err
 	}

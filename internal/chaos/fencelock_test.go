@@ -21,7 +21,7 @@ const (
 )
 
 // theWire is that of this process.
-var theWire = newWire(false)
+var theWire = newWire(false, false)
 
 func init() {
 	locking.RegisterBackend(lockWired, locking.LeaseBackend(func(_ context.Context, _ *url.URL, database string) (locking.Register, error) {

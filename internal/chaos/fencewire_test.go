@@ -20,6 +20,7 @@ import (
 type wire struct {
 	afero.Fs
 	lazy    bool          // writes take effect when their file is synced
+	pages   bool          // and are on their way as the pages that the kernel has of them by then
 	latency time.Duration // between the call of an operation that changes something and its effect
 
 	mu      sync.Mutex
@@ -57,8 +58,8 @@ const (
 	fromJournal  = "journal"  // a transaction begins its journal
 )
 
-func newWire(lazy bool) *wire {
-	return &wire{Fs: afero.NewOsFs(), lazy: lazy, unsaved: make(map[string][]flight), hot: make(map[string]bool)}
+func newWire(lazy, pages bool) *wire {
+	return &wire{Fs: afero.NewOsFs(), lazy: lazy, pages: pages, unsaved: make(map[string][]flight), hot: make(map[string]bool)}
 }
 
 func (w *wire) set(t trap) {
@@ -135,10 +136,7 @@ func (w *wire) spring(f flight) {
 		<-release
 	case actCut:
 		w.cut = true
-		for _, unsaved := range w.unsaved {
-			sprung.InFlight = append(sprung.InFlight, unsaved...)
-		}
-		sprung.InFlight = append(sprung.InFlight, f)
+		sprung.InFlight = w.inFlight(f)
 		w.mu.Unlock()
 		say(fenceEvent{Sprung: sprung})
 		select {}
@@ -152,6 +150,48 @@ func (w *wire) spring(f flight) {
 		syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {}
 	}
+}
+
+// inFlight returns what is on its way when the last operation is begun. It is called
+// with mu held.
+func (w *wire) inFlight(last flight) (all []flight) {
+	if w.lazy && w.pages && last.Kind == "write" && !last.ofRegister() {
+		w.unsaved[last.Name] = append(w.unsaved[last.Name], last)
+	} else {
+		all = append(all, last)
+	}
+	for name, unsaved := range w.unsaved {
+		if w.pages {
+			unsaved = w.pagesOf(name, unsaved)
+		}
+		all = append(all, unsaved...)
+	}
+	return all
+}
+
+// pagesOf returns the pages that writes have changed, each with all of its changes.
+func (w *wire) pagesOf(name string, writes []flight) (pages []flight) {
+	const size = 4096
+	content, err := os.ReadFile(name)
+	if err != nil {
+		return nil
+	}
+	dirty := make(map[int64]bool)
+	for _, u := range writes {
+		end := u.Off + int64(len(u.Data))
+		if grow := end - int64(len(content)); grow > 0 {
+			content = append(content, make([]byte, grow)...)
+		}
+		copy(content[u.Off:], u.Data)
+		for at := u.Off / size * size; at < end; at += size {
+			dirty[at] = true
+		}
+	}
+	for at := range dirty {
+		data := content[at:min(at+size, int64(len(content)))]
+		pages = append(pages, flight{Kind: "write", Name: name, Off: at, Data: data})
+	}
+	return pages
 }
 
 func (w *wire) OpenFile(name string, flag int, perm fs.FileMode) (afero.File, error) {

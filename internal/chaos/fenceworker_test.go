@@ -22,9 +22,10 @@ func init() { roles["fence"] = fenceWorker }
 // fenceSettings are what a process is started with that holds a lease and is to
 // lose it.
 type fenceSettings struct {
-	Name string
-	Seed uint64
-	Lazy bool // see wire
+	Name  string
+	Seed  uint64
+	Lazy  bool // see wire
+	Pages bool
 }
 
 // A fenceOrder is what it is told.
@@ -72,7 +73,7 @@ func fenceWorker() error {
 	if err := settings(&s); err != nil {
 		return err
 	}
-	theWire = newWire(s.Lazy)
+	theWire = newWire(s.Lazy, s.Pages)
 	w := &fenced{fenceSettings: s, rng: rand.New(rand.NewPCG(s.Seed, 0))}
 	return listen(w.obey)
 }
