@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfastdb/holdfast/locking"
@@ -30,6 +31,10 @@ type process struct {
 
 	// onCheck, if set, is called with each Check before it answers.
 	onCheck func(*testLock)
+
+	verifies atomic.Int64
+	onVerify func() error // if set, answers Verify
+	doubted  error        // the last cause given to Doubt; it loses nothing
 }
 
 func (a *arbiter) process(name string) *process {
@@ -204,8 +209,19 @@ func (l *testLock) Check() error {
 
 func (l *testLock) Epoch() locking.Epoch { return 0 }
 
-func (l *testLock) Verify() error            { return l.Check() }
-func (l *testLock) Doubt(error) error        { return nil }
+func (l *testLock) Verify() error {
+	l.p.verifies.Add(1)
+	if l.p.onVerify != nil {
+		return l.p.onVerify()
+	}
+	return l.Check()
+}
+
+func (l *testLock) Doubt(cause error) error {
+	l.p.doubted = cause
+	return locking.ErrLost
+}
+
 func (l *testLock) Current() locking.Current { return locking.Current{} }
 
 func (l *testLock) Changes() uint64 {
