@@ -365,6 +365,36 @@ func TestVerify(t *testing.T) {
 	})
 }
 
+// A writer that waits to be alone is at PENDING before the record says so, and may be
+// verified meanwhile from another goroutine: that is no loss.
+func TestVerifyWhileClimbing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg := &cell{}
+		reader, writer := newLock(t, open(t, reg, fenced(newShelf()))), newLock(t, open(t, reg, fenced(newShelf())))
+		must(t, reader.Lock(t.Context(), Shared, nil))
+		must(t, writer.Lock(t.Context(), Shared, patient(time.Minute)))
+		must(t, writer.Lock(t.Context(), Reserved, patient(time.Minute)))
+		reg.setFault(func(op string) (error, error) {
+			if op == "swap" {
+				return ErrUnreachable, nil
+			}
+			return nil, nil
+		})
+		ended := make(chan error, 1)
+		go func() { ended <- writer.Lock(t.Context(), Exclusive, patient(time.Second)) }()
+		synctest.Wait()
+		if level := writer.Level(); level != Pending {
+			t.Fatalf("it is at %v, want PENDING", level)
+		}
+		must(t, writer.Verify())
+		reg.setFault(nil)
+		if err := <-ended; err == nil || errors.Is(err, ErrLost) {
+			t.Errorf("the climb past a reader: %v", err)
+		}
+		must(t, writer.Verify())
+	})
+}
+
 func TestVerifyFindsTheEviction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reg, files := &cell{}, newShelf()

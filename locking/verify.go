@@ -29,6 +29,7 @@ func (p *place) Verify() error {
 	if s == nil {
 		return nil
 	}
+	least := p.confirmed()
 	bound, cancel := context.WithTimeout(c.life, s.ttl) // besides its deadline, should that clock stand still
 	defer cancel()
 	for {
@@ -38,7 +39,7 @@ func (p *place) Verify() error {
 		r, err := c.read(bound)
 		switch {
 		case err == nil:
-			if e := r.Find(s.self.ID); e == nil || e.Level < p.level {
+			if e := r.Find(s.self.ID); e == nil || e.Level < least {
 				return c.abandon(s, "another process took it over", nil)
 			}
 			return s.check()
@@ -50,6 +51,17 @@ func (p *place) Verify() error {
 		case <-bound.Done():
 		}
 	}
+}
+
+// confirmed returns the level that the record is known to give. A climb to EXCLUSIVE
+// makes the place PENDING before the record says so.
+func (p *place) confirmed() Level {
+	p.c.mu.Lock()
+	defer p.c.mu.Unlock()
+	if p.level == Pending {
+		return Reserved
+	}
+	return p.level
 }
 
 // Doubt implements [Lock]. Without a fence others need to wait for the lease to
