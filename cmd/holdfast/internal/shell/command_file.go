@@ -14,6 +14,7 @@ import (
 
 	"github.com/holdfastdb/holdfast/cmd/holdfast/internal/dump"
 	"github.com/holdfastdb/holdfast/cmd/holdfast/internal/target"
+	"github.com/holdfastdb/holdfast/vfs"
 )
 
 var fileCommands = []command{
@@ -51,7 +52,7 @@ func backup(sh *Shell, ctx context.Context, args []string) error {
 		os.Remove(file) // it holds nothing: SQLite undid what was copied
 	}
 	if err != nil {
-		return fmt.Errorf("back up to %s: %w", file, err)
+		return fmt.Errorf("back up to %s: %w", file, vfs.Explain(sh.session.raw, err))
 	}
 	return nil
 }
@@ -65,7 +66,7 @@ func restore(sh *Shell, _ context.Context, args []string) error {
 		return err
 	}
 	if err := sh.session.raw.Restore(schema, throughLocks(file, "ro")); err != nil {
-		return fmt.Errorf("restore from %s: %w", file, err)
+		return fmt.Errorf("restore from %s: %w", file, vfs.Explain(sh.session.raw, err))
 	}
 	return nil
 }
