@@ -43,10 +43,10 @@ func DecodeRecord(value []byte) (Record, error) {
 	d := json.NewDecoder(bytes.NewReader(value))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&r); err != nil {
-		return Record{}, fmt.Errorf("%w: %w; if nobody has the database open, remove the register", ErrRecord, err)
+		return Record{}, fmt.Errorf("%w: %w; if nobody has the database open, run holdfast adopt", ErrRecord, err)
 	}
 	if err := r.validate(); err != nil {
-		return Record{}, fmt.Errorf("%w: %w; if nobody has the database open, remove the register", ErrRecord, err)
+		return Record{}, fmt.Errorf("%w: %w; if nobody has the database open, run holdfast adopt", ErrRecord, err)
 	}
 	return r, nil
 }
@@ -60,7 +60,7 @@ func checkFormat(value []byte) error {
 	err := json.Unmarshal(value, &head)
 	switch {
 	case err != nil && truncated(err):
-		return fmt.Errorf("%w: it is truncated after %d bytes; if nobody has the database open, remove the register", ErrRecord, len(value))
+		return fmt.Errorf("%w: it is truncated after %d bytes; if nobody has the database open, run holdfast adopt", ErrRecord, len(value))
 	case err != nil || head.Format == nil:
 		return fmt.Errorf("%w: it was not written by holdfast", ErrRecord)
 	case *head.Format > RecordFormat:

@@ -246,7 +246,7 @@ func (k *keeper) agrees(r *Record) error {
 // String tells people what a takeover has come to.
 func (t *Takeover) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%v expired while it could write, so the database must be copied before it is used", t.From)
+	fmt.Fprintf(&b, "%v may still write to the database, so it must be copied before it is used", t.From)
 	if t.To != "" {
 		fmt.Fprintf(&b, " (to %s", t.To)
 		if t.Total > 0 {
