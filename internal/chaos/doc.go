@@ -2,7 +2,8 @@
 // what processes do to each other: killed, stopped, in pid namespaces of their own
 // as containers have them, with their lock's register taken away.
 //
-// They use the public driver alone. The processes are this test binary run again.
+// They use the public driver alone, those of the fence with locks and a file system
+// that stop, kill or deceive their process at one of its operations. The processes are this test binary run again.
 // A test that says nothing was lost has a neighbour that runs the same against a
 // lock that is broken on purpose, and demands the damage.
 //

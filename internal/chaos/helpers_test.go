@@ -114,7 +114,7 @@ func stock(t testing.TB, path, sql string) (out string, ok bool) {
 		t.Logf("NOT COMPARED with the sqlite3 program: %v", err)
 		return "", false
 	}
-	cmd := exec.CommandContext(t.Context(), program, "-batch", "-bail", path)
+	cmd := exec.CommandContext(t.Context(), program, "-batch", "-bail", currentFile(path))
 	cmd.Stdin = strings.NewReader(sql)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -122,6 +122,15 @@ func stock(t testing.TB, path, sql string) (out string, ok bool) {
 		t.Fatalf("sqlite3 %s: %v: %s", path, err, stderr.String())
 	}
 	return stdout.String(), true
+}
+
+// currentFile returns where a database is by now: after a takeover sqlite3 has to be
+// told.
+func currentFile(path string) string {
+	if r, err := readRecord(path); err == nil && r.File != "" {
+		return filepath.Join(filepath.Dir(path), r.File)
+	}
+	return path
 }
 
 // intact fails the test unless the database is sound, for us and for sqlite3. That
