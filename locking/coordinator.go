@@ -26,8 +26,10 @@ type Coordinator struct {
 	cancel   context.CancelFunc
 	routines sync.WaitGroup // the keeper, the watcher, a copy and a removal
 	left     atomic.Bool    // the keeper ended
-	ended    chan struct{}  // closed when the routines are done
-	watching *watcher       // nil if the register cannot watch
+
+	decoded  atomic.Pointer[view] // what was read last; never changed
+	ended    chan struct{}        // closed when the routines are done
+	watching *watcher             // nil if the register cannot watch
 
 	mu       sync.Mutex
 	places   map[*place]struct{} // guarded by mu

@@ -84,13 +84,23 @@ func (c *Coordinator) notReleased(err error) {
 func (c *Coordinator) read(ctx context.Context) (Record, error) {
 	op, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
-	value, _, err := c.reg.Read(op)
+	value, version, err := c.reg.Read(op)
 	if err != nil {
 		return Record{}, err
+	}
+	return c.decode(value, version)
+}
+
+// decode reads a value, unless it is that of the version that was read last, as it
+// is for whoever holds the lease and commits.
+func (c *Coordinator) decode(value []byte, version Version) (Record, error) {
+	if v := c.decoded.Load(); v != nil && v.version == version {
+		return v.record, nil
 	}
 	record, err := DecodeRecord(value)
 	if err != nil {
 		return Record{}, fmt.Errorf("%s: %w", c.name(), err)
 	}
+	c.decoded.Store(&view{record: record, version: version})
 	return record, nil
 }

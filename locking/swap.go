@@ -32,6 +32,7 @@ func (k *keeper) swap(ctx context.Context, in *intent, p plan) error {
 	switch {
 	case err == nil:
 		k.pending = nil
+		k.c.decoded.Store(&view{record: p.next, version: version})
 		k.tellEvicted(p.answer.Evicted)
 		k.learn(&view{p.next, version, k.sent})
 		if err := k.adopt(k.sent); err != nil {

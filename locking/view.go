@@ -30,9 +30,9 @@ func (k *keeper) look(ctx context.Context, in *intent) (looked bool, err error) 
 	if err != nil {
 		return false, err // the backend says where and what
 	}
-	record, err := DecodeRecord(value)
+	record, err := k.c.decode(value, version)
 	if err != nil {
-		return false, fmt.Errorf("%s: %w", k.c.name(), err)
+		return false, err
 	}
 	if err := k.agrees(&record); err != nil {
 		return false, fmt.Errorf("%s: %w", k.c.name(), err)
