@@ -188,6 +188,17 @@ func TestVerifyRead(t *testing.T) {
 	if err := FileOf(conn, "main").Lost(); !errors.Is(err, locking.ErrLost) {
 		t.Errorf("lost is %v, want %v", err, locking.ErrLost)
 	}
+	p.onVerify = nil
+	kept := connect(t, name, path, "&verify=read")
+	run(t, kept, "PRAGMA locking_mode=exclusive; SELECT * FROM t")
+	if err := FileOf(kept, "main").VerifyReads(); err != nil {
+		t.Error(err)
+	}
+	p.onVerify = func() error { return locking.ErrLost }
+	run(t, kept, "SELECT * FROM t")
+	if err := FileOf(kept, "main").VerifyReads(); !errors.Is(err, locking.ErrLost) {
+		t.Errorf("where the level is kept: %v, want %v", err, locking.ErrLost)
+	}
 	if _, err := tryConnect(name, path, "&verify=always"); err == nil || !strings.Contains(err.Error(), "verify=always") {
 		t.Errorf("an unknown value: %v", err)
 	}

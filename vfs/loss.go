@@ -3,6 +3,7 @@ package vfs
 import (
 	"fmt"
 
+	"github.com/holdfastdb/holdfast/locking"
 	"github.com/ncruces/go-sqlite3"
 )
 
@@ -44,6 +45,17 @@ func (f *File) Lost() error { return f.dead() }
 // Check returns nil while what the connection holds is certain, and from then on
 // why it is dead. It asks the lock, which does no I/O.
 func (f *File) Check() error { return f.check() }
+
+// VerifyReads confirms what a read transaction has read, where the parameter
+// verify=read asked for that and the level is kept afterwards: in WAL mode and in
+// locking_mode=EXCLUSIVE, where the VFS does not hear of its end. Everywhere else it
+// happened when the level was given up. It returns what [File.Lost] does from then on.
+func (f *File) VerifyReads() error {
+	if f.verifyReads && f.dead() == nil && f.lock.Level() > locking.None {
+		f.verify()
+	}
+	return f.dead()
+}
 
 // Cause returns why the last operation that failed did, or nil if a lock was
 // taken since. [Explain] is for who has the error of SQLite.

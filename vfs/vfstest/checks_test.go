@@ -62,7 +62,7 @@ func TestLease(t *testing.T) {
 					if registers[path] == nil {
 						registers[path] = memory.New()
 					}
-					opts := locking.Options{TTL: 4 * time.Second, Poll: 25 * time.Millisecond}
+					opts := locking.Options{TTL: 4 * time.Second, Poll: 40 * time.Millisecond}
 					if fenced {
 						opts.Storage = storage
 					}
