@@ -130,6 +130,13 @@ func (s *sideFile) changes(p []byte, off int64, cut bool) error {
 		return nil
 	}
 	f := s.owner
+	if s.dirty && countsRecords(p) {
+		// With synchronous=NORMAL they are synced together with their count. But a
+		// record that is there in part can pass for whole.
+		if err := s.doubt(s.sync(barrier)); err != nil {
+			return err
+		}
+	}
 	switch {
 	case s.isWAL():
 	case off == 0 && (cut || isZero(p)):
@@ -143,6 +150,12 @@ func (s *sideFile) changes(p []byte, off int64, cut bool) error {
 		s.hot = p[0] != 0 // SQLite writes the first bytes last
 	}
 	return nil
+}
+
+// countsRecords reports whether p is what SQLite writes over the begin of a journal's
+// header when the records that follow are to count.
+func countsRecords(p []byte) bool {
+	return len(p) == journalCount && string(p[:len(journalMagic)]) == journalMagic
 }
 
 // isZero reports whether p is what SQLite writes over the header of a journal that
@@ -162,7 +175,11 @@ func isZero(p []byte) bool {
 // journalHeader is the size of what matters in the header of a rollback journal.
 //
 // https://sqlite.org/fileformat2.html#the_rollback_journal
-const journalHeader = 28
+const (
+	journalHeader = 28
+	journalMagic  = "\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"
+	journalCount  = len(journalMagic) + 4 // it ends in the number of records
+)
 
 // commit makes a finished transaction count, before anybody is told of it.
 func (f *File) commit() error {

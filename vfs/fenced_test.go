@@ -95,6 +95,8 @@ func TestOrderOfACommit(t *testing.T) {
 					switch {
 					case what == "write -journal" && op.Size == journalHeader:
 						what = "zero -journal"
+					case what == "write -journal" && op.Size == journalCount:
+						what = "count -journal"
 					case armed && op.Kind == "write" && op.Name == path && !waiting:
 						waiting = true
 						select {
@@ -129,6 +131,9 @@ func TestOrderOfACommit(t *testing.T) {
 				synced := slices.Index(order, "sync -journal")
 				if synced < 0 || page < synced || finish < page || verify < finish || order[verify] != "verify" {
 					t.Errorf("order is %q", order)
+				}
+				if count := slices.Index(order, "count -journal"); count < 1 || order[count-1] != "sync -journal" {
+					t.Errorf("records were counted before they were synced: %q", order)
 				}
 				if c.mode != "delete" && !slices.Contains(order[finish:verify], "sync -journal") {
 					t.Errorf("the end of the journal was not synced before the commit was confirmed: %q", order)
