@@ -4,17 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"net/url"
 	"os"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/holdfastdb/holdfast/locking"
 	"github.com/ncruces/go-sqlite3"
 	sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
 )
@@ -180,139 +176,6 @@ func (v *VFS) start(ctx context.Context, d *database, flags sqlitevfs.OpenFlag) 
 	}
 	close(d.open)
 	return writes, d.err
-}
-
-// begin opens the bytes before the locks, so that a mistyped path leaves nothing
-// behind; only a file that is not there yet is created after them. A lock that keeps
-// to the fence may then say that the database is another file.
-func (d *database) begin(ctx context.Context, flags sqlitevfs.OpenFlag) (writes bool, err error) {
-	if err := d.isCopy(); err != nil {
-		return false, err
-	}
-	flag := openFlag(flags)
-	b := d.newBody("")
-	d.body.Store(b)
-	writes, err = b.openExisting(flag &^ os.O_CREATE)
-	missing := errors.Is(err, fs.ErrNotExist)
-	if missing && flag&os.O_CREATE == 0 {
-		if !d.mayBeElsewhere() {
-			return false, err
-		}
-		err = nil
-	} else if missing {
-		err = d.mayCreate()
-	}
-	if err != nil {
-		return false, err
-	}
-	if d.locker, err = d.vfs.open(ctx, d.path, d.params, d.vfs.Storage(d.path)); err != nil {
-		return false, err
-	}
-	if writes, err = d.settle(ctx, flag, writes, missing); err != nil {
-		d.locker.Close(ctx)
-	}
-	return writes, err
-}
-
-// mayBeElsewhere reports whether the database may be there though its plain name is
-// not.
-func (d *database) mayBeElsewhere() bool {
-	if _, err := d.vfs.ReadMarker(d.path); err == nil {
-		return true
-	}
-	copies, err := d.copies()
-	return err == nil && len(copies) > 0
-}
-
-// settle finds, or creates, the file that is the database, once the locks are open.
-func (d *database) settle(ctx context.Context, flag int, writes, missing bool) (bool, error) {
-	grade := d.locker.Grade()
-	d.leased, d.fenced = leased(grade), grade == locking.GradeFenced
-	if d.leased {
-		d.vfs.leased.Store(true)
-	}
-	at, err := d.locate(ctx, !missing)
-	if err != nil {
-		return false, err
-	}
-	b := d.body.Load()
-	switch {
-	case at.File != "":
-		b.close()
-		b = d.newBody(at.File)
-		d.body.Store(b)
-		if writes, err = b.openExisting(flag &^ os.O_CREATE); err != nil {
-			return false, b.missing(err)
-		}
-	case missing && flag&os.O_CREATE == 0:
-		return false, fmt.Errorf("it does not exist: check the path, or create it with mode=rwc: %w", fs.ErrNotExist)
-	case missing:
-		if writes, err = d.create(b, flag); err != nil {
-			return false, err
-		}
-	}
-	if _, host := d.vfs.files.(hostFS); host && !d.leased {
-		d.dir.open(filepath.Dir(d.path))
-	}
-	return writes, d.identify(b)
-}
-
-// create creates the file, with the permissions of the one that the parameter
-// modeof names.
-func (d *database) create(b *body, flag int) (writes bool, err error) {
-	b.created.Store(true)
-	writes, err = b.reach(flag, b.perm)
-	if err != nil || d.modeof == "" {
-		return writes, err
-	}
-	like, err := d.vfs.files.stat(d.modeof)
-	if err != nil {
-		return false, fmt.Errorf("modeof: %w", err)
-	}
-	likeOther(b.current(), like)
-	return writes, nil
-}
-
-// again opens a database for one more connection.
-func (d *database) again(ctx context.Context, params url.Values, flags sqlitevfs.OpenFlag) (writes bool, err error) {
-	for key, values := range lockParams(params) {
-		if !slices.Equal(values, d.params[key]) {
-			return false, fmt.Errorf("this process has it open already with %s=%s: give the same lock options everywhere",
-				key, strings.Join(d.params[key], ","))
-		}
-	}
-	if err := d.unmoved(ctx); err != nil {
-		return false, err
-	}
-	b := d.body.Load()
-	writes, err = b.reach(openFlag(flags)&^os.O_CREATE, b.perm)
-	return writes && flags&sqlitevfs.OPEN_READWRITE != 0, err
-}
-
-// unmoved refuses one more connection to a file that was replaced or deleted since
-// the first one opened it, unless the database just goes on in another one.
-func (d *database) unmoved(ctx context.Context) error {
-	b := d.body.Load()
-	moved, err := b.moved()
-	if err != nil || !moved {
-		return err
-	}
-	if d.leased {
-		at, err := d.locker.Current(ctx)
-		if err != nil {
-			return err
-		}
-		if at.File != b.file {
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			d.arrived = false
-			if d.body.Load().file == at.File {
-				return nil
-			}
-			return d.turnTo(at.File)
-		}
-	}
-	return errors.New("it was replaced or deleted while this process had it open: close all its connections first")
 }
 
 // leave ends one connection's use of the database. The last one closes the
