@@ -181,6 +181,5 @@ func (b *body) missing(err error) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return fmt.Errorf("the database is now %q, as its lock says, and there is no such file: %w: restore it, or %w",
-		filepath.Base(b.path), err, ErrAdopt)
+	return fmt.Errorf("its lock says that the database is %q: %w: restore it, or %w", filepath.Base(b.path), fs.ErrNotExist, ErrAdopt)
 }

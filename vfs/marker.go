@@ -221,10 +221,17 @@ func (d *database) locate(ctx context.Context, plain bool) (locking.Current, err
 	if err == nil && marked {
 		err = d.agrees(m, at)
 	}
-	if err != nil || at.File != "" {
+	if err != nil {
 		return at, err
 	}
-	return at, d.mayBePlain(at, marked, plain)
+	if at.File == "" {
+		return at, d.mayBePlain(at, marked, plain)
+	}
+	if of, _, _ := locking.ParseFileName(at.File); of != filepath.Base(d.path) {
+		return at, fmt.Errorf("its lock says that it is %q, which is a file of the database %q: give each database a lock of its own, or, if this one was renamed, %w",
+			at.File, of, ErrAdopt)
+	}
+	return at, nil
 }
 
 // mayBePlain refuses the plain name where it would begin an empty database, or go

@@ -244,7 +244,7 @@ func TestWhereaboutsThatCannotBeKnown(t *testing.T) {
 	type row struct {
 		name  string
 		setup func(t *testing.T, path, file string, r registers) Opener
-		open  string // base name; "" is app.db
+		open  string // base name, or "a copy"; "" is app.db
 		query string
 		is    error
 		says  []string
@@ -296,8 +296,16 @@ func TestWhereaboutsThatCannotBeKnown(t *testing.T) {
 			}
 			return flock
 		}, "", "", nil, []string{"app.db.holdfast", "memory"}},
+		{"the lock is that of another database", func(t *testing.T, path, file string, r registers) Opener {
+			for name := range files(t, filepath.Dir(path)) {
+				if err := os.Rename(filepath.Join(filepath.Dir(path), name), filepath.Join(filepath.Dir(path), strings.Replace(name, "app", "old", 1))); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return registers{filepath.Join(filepath.Dir(path), "old.db"): r.of(path)}.fenced
+		}, "old.db", "", ErrAdopt, []string{"app.db@", "lock of its own", "renamed"}},
 		{"a copy is opened as a database", func(t *testing.T, path, file string, r registers) Opener { return r.fenced },
-			"app.db@", "", nil, []string{"open", "app.db\""}},
+			"a copy", "", nil, []string{"open", "app.db\""}},
 		{"it is read without locks", func(t *testing.T, path, file string, r registers) Opener { return r.fenced },
 			"", "&nolock=1&mode=ro", nil, []string{"app.db@"}},
 	} {
@@ -308,8 +316,12 @@ func TestWhereaboutsThatCannotBeKnown(t *testing.T) {
 			open := row.setup(t, path, file, r)
 			before := files(t, dir)
 			target := path
-			if row.open != "" {
+			switch row.open {
+			case "":
+			case "a copy":
 				target = filepath.Join(dir, file)
+			default:
+				target = filepath.Join(dir, row.open)
 			}
 			conn, err := tryConnect(register(t, nil, open), target, row.query)
 			if err == nil {
