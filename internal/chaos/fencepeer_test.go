@@ -16,7 +16,6 @@ type fencer struct {
 	*process
 	bank  *bank
 	found *audit
-	span  int // of the last takeover
 
 	mu     sync.Mutex
 	events []fenceEvent  // guarded by mu; not looked at yet
