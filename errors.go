@@ -45,8 +45,13 @@ func (c *conn) ended(ctx context.Context, err error) error {
 	if err != nil && err != io.EOF {
 		return c.explain(ctx, err)
 	}
+	over := c.raw.GetAutocommit() // the transaction
 	for f := range c.files {
-		if lost := f.Lost(); lost != nil {
+		lost := f.Lost()
+		if over && lost == nil {
+			lost = f.VerifyReads()
+		}
+		if lost != nil {
 			return fmt.Errorf("%w: %w", vfs.CodeLost, lost)
 		}
 	}

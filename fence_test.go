@@ -215,10 +215,15 @@ func readInTx(ctx context.Context, c *sql.Conn, readOnly bool, end func(*sql.Tx)
 // With verify=read, a reader that was evicted while it read is told when its
 // transaction ends, whatever it read by. Without, it does not ask.
 func TestReadThatIsRefused(t *testing.T) {
-	for _, verify := range []string{"read", "commit", "attached"} {
+	kept := map[string]string{"WAL": "journal_mode(wal)", "exclusive": "locking_mode(exclusive)"} // the level, between transactions
+	for _, verify := range []string{"read", "commit", "attached", "WAL", "exclusive"} {
 		for name, read := range reads {
 			t.Run(verify+" "+name, func(t *testing.T) {
 				path, o := lease(t, "_pragma", "busy_timeout(30000)", "verify", verify)
+				if pragma := kept[verify]; pragma != "" {
+					o.Params.Add("_pragma", pragma)
+					o.Params.Set("verify", "read")
+				}
 				o.Params.Set("poll", "1s")
 				if verify == "attached" {
 					o.Params.Del("verify")
@@ -233,7 +238,7 @@ func TestReadThatIsRefused(t *testing.T) {
 				}
 				db := openAt(t, path, o)
 				exec(t, db, `CREATE TABLE t (x)`)
-				testRead(t, db, path, read, verify == "read")
+				testRead(t, db, path, read, verify != "commit")
 			})
 		}
 	}
