@@ -34,7 +34,7 @@ type Locker interface {
 }
 
 // A Lock is one connection's place in SQLite's locking protocol. It is used by
-// one goroutine at a time, except for Check, which any may call while no other
+// one goroutine at a time, except for Check and Verify, which any may call while no other
 // method runs.
 //
 // https://sqlite.org/c3ref/io_methods.html
@@ -81,7 +81,8 @@ type Lock interface {
 	// that this lock still had its level. It is what an expired holder cannot pass
 	// whose clock stood still, or whose last check was long ago. If it cannot be had
 	// before the deadline of the lease, the lease is lost, and the error is [ErrLost].
-	// Where nothing can be lost, it returns nil at once.
+	// Where nothing can be lost, it returns nil at once. It may be called on any
+	// goroutine, beside Check, Level and Current, but not beside another method.
 	Verify() error
 
 	// Doubt ends the lease, because it is unknown whether something that was written

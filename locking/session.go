@@ -27,10 +27,21 @@ type session struct {
 }
 
 // A lossCause is the [ErrLost] that says why.
-type lossCause struct{ why string }
+type lossCause struct {
+	why   string
+	cause error // nil if why says it all
+}
 
-func (e *lossCause) Error() string        { return ErrLost.Error() + ": " + e.why }
+func (e *lossCause) Error() string {
+	text := ErrLost.Error() + ": " + e.why
+	if e.cause != nil {
+		text += ": " + e.cause.Error()
+	}
+	return text
+}
+
 func (e *lossCause) Is(target error) bool { return target == ErrLost }
+func (e *lossCause) Unwrap() error        { return e.cause }
 
 func newSession(opts Options) *session {
 	return &session{self: Self(), ttl: opts.TTL, guard: opts.Guard}
@@ -53,8 +64,11 @@ func (s *session) check() error {
 }
 
 // lose ends the session and returns the error that says so. The first cause stays.
-func (s *session) lose(why string) error {
-	s.lost.CompareAndSwap(nil, &lossCause{why})
+func (s *session) lose(why string) error { return s.loseBy(why, nil) }
+
+// loseBy is lose because of an error, which the one returned wraps.
+func (s *session) loseBy(why string, cause error) error {
+	s.lost.CompareAndSwap(nil, &lossCause{why, cause})
 	return s.lost.Load()
 }
 

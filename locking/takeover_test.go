@@ -426,7 +426,7 @@ func TestDoubtIsNeverReleasedAsClean(t *testing.T) {
 		l := newLock(t, c)
 		must(t, l.Lock(t.Context(), Shared, nil))
 		must(t, l.Lock(t.Context(), Exclusive, nil))
-		if err := l.Doubt(syscall.EIO); !errors.Is(err, ErrLost) || !errors.Is(l.Check(), ErrLost) {
+		if err := l.Doubt(syscall.EIO); !errors.Is(err, ErrLost) || !errors.Is(err, syscall.EIO) || !errors.Is(l.Check(), ErrLost) {
 			t.Errorf("after doubt: %v, Check %v", err, l.Check())
 		}
 		l.Close()

@@ -3,7 +3,6 @@ package locking
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -77,10 +76,7 @@ func (p *place) Doubt(cause error) error {
 func (c *Coordinator) abandon(s *session, why string, cause error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if cause != nil {
-		why = fmt.Sprintf("%s: %v", why, cause)
-	}
-	lost := s.lose(why)
+	lost := s.loseBy(why, cause)
 	if c.session == s {
 		c.retire(lost)
 		c.wake()

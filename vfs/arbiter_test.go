@@ -219,7 +219,7 @@ func (l *testLock) Verify() error {
 
 func (l *testLock) Doubt(cause error) error {
 	l.p.doubted = cause
-	return locking.ErrLost
+	return fmt.Errorf("%w: %w", locking.ErrLost, cause)
 }
 
 func (l *testLock) Current() locking.Current { return locking.Current{} }

@@ -2,7 +2,6 @@ package vfs
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
 	"syscall"
@@ -216,7 +215,7 @@ func (f *File) doubt(err error) error {
 	}
 	f.leave.await()
 	if lost := f.lock.Doubt(err); lost != nil {
-		return f.die(fmt.Errorf("%w: %w", lost, err))
+		return f.die(lost)
 	}
 	return err
 }
