@@ -24,12 +24,11 @@ type Coordinator struct {
 	kick     chan struct{}   // wakes the keeper; holds one
 	life     context.Context // ends with the coordinator
 	cancel   context.CancelFunc
-	routines sync.WaitGroup // the keeper, the watcher, a copy and a removal
-	left     atomic.Bool    // the keeper ended
-
-	decoded  atomic.Pointer[view] // what was read last; never changed
+	routines sync.WaitGroup       // the keeper, the watcher, a copy and a removal
+	left     atomic.Bool          // the keeper ended
 	ended    chan struct{}        // closed when the routines are done
 	watching *watcher             // nil if the register cannot watch
+	decoded  atomic.Pointer[view] // what was read last; never changed
 
 	mu       sync.Mutex
 	places   map[*place]struct{} // guarded by mu

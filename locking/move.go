@@ -2,112 +2,8 @@ package locking
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"slices"
-	"strings"
-	"sync/atomic"
 )
-
-// A copying is one copy of the database, in the background. Its methods may be
-// called on nil, which is none.
-type copying struct {
-	from, to string
-	plain    bool // to is the plain name, the only one that will do
-	began    instant
-	cancel   context.CancelFunc
-	done     chan struct{}
-	err      error // settled when done is closed
-
-	copied, total atomic.Int64
-}
-
-// copy begins to copy the database.
-func (c *Coordinator) copy(from, to string) *copying {
-	ctx, cancel := context.WithCancel(c.life)
-	w := &copying{from: from, to: to, plain: to == c.opts.Storage.Name(), began: now(), cancel: cancel, done: make(chan struct{})}
-	c.routines.Go(func() {
-		defer cancel()
-		w.err = c.opts.Storage.Copy(ctx, from, to, func(copied, total int64) {
-			w.copied.Store(copied)
-			w.total.Store(total)
-		})
-		close(w.done)
-		c.wake()
-	})
-	return w
-}
-
-// abandon has it end soon.
-func (w *copying) abandon() {
-	if w != nil {
-		w.cancel()
-	}
-}
-
-func (w *copying) ended() bool {
-	if w == nil {
-		return false
-	}
-	select {
-	case <-w.done:
-		return true
-	default:
-		return false
-	}
-}
-
-// spoilt reports, of one that ended, whether it is to be made anew by another name.
-func (w *copying) spoilt() bool {
-	// A request that was sent twice finds what the first one created.
-	return !w.plain && (errors.Is(w.err, ErrMoved) || errors.Is(w.err, fs.ErrExist))
-}
-
-// failure returns why the copy cannot be made.
-func (w *copying) failure() error {
-	if !w.ended() || w.err == nil || w.spoilt() {
-		return nil
-	}
-	return fmt.Errorf("locking: copy %q to %q: %w", w.from, w.to, w.err)
-}
-
-// A sweep is the removal of files that nobody needs any more.
-type sweep struct {
-	names []string
-	done  chan struct{}
-	began instant
-	gone  []string // settled when done is closed
-}
-
-func (c *Coordinator) sweep(names []string) *sweep {
-	w := &sweep{names: names, done: make(chan struct{}), began: now()}
-	c.routines.Go(func() {
-		for _, name := range names {
-			if err := c.opts.Storage.Remove(c.life, name); err != nil {
-				c.opts.Log.Warn("old copy of a database not removed", "lock", c.name(), "file", name, "err", err)
-				continue
-			}
-			w.gone = append(w.gone, name)
-		}
-		close(w.done)
-		c.wake()
-	})
-	return w
-}
-
-func (w *sweep) running() bool {
-	if w == nil {
-		return false
-	}
-	select {
-	case <-w.done:
-		return false
-	default:
-		return true
-	}
-}
 
 // fencing is what a step tells the record.
 func (k *keeper) fencing(in *intent) *Fencing {
@@ -202,20 +98,6 @@ func (k *keeper) move(r *Record) {
 	}
 }
 
-// cleanUp removes the files that the record says nobody needs, once for each list.
-func (k *keeper) cleanUp(r *Record) {
-	if !k.c.fenced() || k.session.level != Exclusive {
-		return
-	}
-	names := slices.Clone(r.Old)
-	if r.Removing != nil && r.File != "" {
-		names = append(names, r.Database)
-	}
-	if len(names) > 0 && (k.sweep == nil || !slices.Equal(names, k.sweep.names)) && !k.sweep.running() {
-		k.sweep = k.c.sweep(names)
-	}
-}
-
 func (k *keeper) tellMoved(r *Record) {
 	w, log := k.copying, k.c.opts.Log
 	switch {
@@ -241,19 +123,4 @@ func (k *keeper) agrees(r *Record) error {
 		}
 	}
 	return nil
-}
-
-// String tells people what a takeover has come to.
-func (t *Takeover) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%v may still write to the database, so it must be copied before it is used", t.From)
-	if t.To != "" {
-		fmt.Fprintf(&b, " (to %s", t.To)
-		if t.Total > 0 {
-			const mb = 1 << 20
-			fmt.Fprintf(&b, ", %.1f of %.1f MB so far", float64(t.Copied)/mb, float64(t.Total)/mb)
-		}
-		b.WriteString(")")
-	}
-	return b.String()
 }

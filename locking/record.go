@@ -25,17 +25,6 @@ type Record struct {
 	Entries  []Entry   `json:"entries"`            // who is in; those who wait stand in order of arrival
 }
 
-// A Takeover is what is left to do after a holder of a writing level expired: it
-// may still write to the file, so the database must go on in a copy.
-type Takeover struct {
-	From   Holder    `json:"from"`         // who expired
-	Since  time.Time `json:"since"`        // when that was found, by the clock of who found it; for people
-	By     string    `json:"by,omitempty"` // ID of the holder that copies; "" if nobody does
-	To     string    `json:"to,omitempty"` // base name of the copy that it makes
-	Copied int64     `json:"copied,omitempty"`
-	Total  int64     `json:"total,omitempty"` // bytes, of which Copied are copied; for people
-}
-
 // An Entry is one process in a [Record].
 type Entry struct {
 	Holder  Holder    `json:"holder"`

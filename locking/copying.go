@@ -1,0 +1,71 @@
+package locking
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync/atomic"
+)
+
+// A copying is one copy of the database, in the background. Its methods may be
+// called on nil, which is none.
+type copying struct {
+	from, to string
+	plain    bool // to is the plain name, the only one that will do
+	began    instant
+	cancel   context.CancelFunc
+	done     chan struct{}
+	err      error // settled when done is closed
+
+	copied, total atomic.Int64
+}
+
+// copy begins to copy the database.
+func (c *Coordinator) copy(from, to string) *copying {
+	ctx, cancel := context.WithCancel(c.life)
+	w := &copying{from: from, to: to, plain: to == c.opts.Storage.Name(), began: now(), cancel: cancel, done: make(chan struct{})}
+	c.routines.Go(func() {
+		defer cancel()
+		w.err = c.opts.Storage.Copy(ctx, from, to, func(copied, total int64) {
+			w.copied.Store(copied)
+			w.total.Store(total)
+		})
+		close(w.done)
+		c.wake()
+	})
+	return w
+}
+
+// abandon has it end soon.
+func (w *copying) abandon() {
+	if w != nil {
+		w.cancel()
+	}
+}
+
+func (w *copying) ended() bool {
+	if w == nil {
+		return false
+	}
+	select {
+	case <-w.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// spoilt reports, of one that ended, whether it is to be made anew by another name.
+func (w *copying) spoilt() bool {
+	// A request that was sent twice finds what the first one created.
+	return !w.plain && (errors.Is(w.err, ErrMoved) || errors.Is(w.err, fs.ErrExist))
+}
+
+// failure returns why the copy cannot be made.
+func (w *copying) failure() error {
+	if !w.ended() || w.err == nil || w.spoilt() {
+		return nil
+	}
+	return fmt.Errorf("locking: copy %q to %q: %w", w.from, w.to, w.err)
+}

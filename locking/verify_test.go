@@ -1,0 +1,89 @@
+package locking
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestVerify(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg, files := &cell{}, newShelf()
+		c := open(t, reg, fenced(files))
+		l := newLock(t, c)
+		must(t, l.Verify())
+		must(t, l.Lock(t.Context(), Shared, nil))
+		must(t, l.Lock(t.Context(), Exclusive, nil))
+		before := reg.operations()
+		must(t, l.Verify())
+		if n := reg.operations() - before; n != 1 {
+			t.Errorf("%d register operations for one verification", n)
+		}
+		reg.setFault(func(op string) (error, error) { return ErrUnreachable, nil })
+		go func() {
+			time.Sleep(3 * time.Second)
+			reg.setFault(nil)
+		}()
+		must(t, l.Verify())
+		reg.setFault(func(op string) (error, error) { return ErrUnreachable, nil })
+		began := time.Now()
+		if err := l.Verify(); !errors.Is(err, ErrLost) || time.Since(began) > 10*time.Second {
+			t.Errorf("without a register: %v after %v, want ErrLost by the deadline", err, time.Since(began))
+		}
+	})
+}
+
+// A writer that waits to be alone is at PENDING before the record says so, and may be
+// verified meanwhile from another goroutine: that is no loss.
+func TestVerifyWhileClimbing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg := &cell{}
+		reader, writer := newLock(t, open(t, reg, fenced(newShelf()))), newLock(t, open(t, reg, fenced(newShelf())))
+		must(t, reader.Lock(t.Context(), Shared, nil))
+		must(t, writer.Lock(t.Context(), Shared, patient(time.Minute)))
+		must(t, writer.Lock(t.Context(), Reserved, patient(time.Minute)))
+		reg.setFault(func(op string) (error, error) {
+			if op == "swap" {
+				return ErrUnreachable, nil
+			}
+			return nil, nil
+		})
+		ended := make(chan error, 1)
+		go func() { ended <- writer.Lock(t.Context(), Exclusive, patient(time.Second)) }()
+		synctest.Wait()
+		if level := writer.Level(); level != Pending {
+			t.Fatalf("it is at %v, want PENDING", level)
+		}
+		must(t, writer.Verify())
+		reg.setFault(nil)
+		if err := <-ended; err == nil || errors.Is(err, ErrLost) {
+			t.Errorf("the climb past a reader: %v", err)
+		}
+		must(t, writer.Verify())
+	})
+}
+
+func TestVerifyFindsTheEviction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg, files := &cell{}, newShelf()
+		c := open(t, reg, fenced(files))
+		l := newLock(t, c)
+		must(t, l.Lock(t.Context(), Shared, nil))
+		must(t, l.Lock(t.Context(), Exclusive, nil))
+		r := reg.record(t)
+		next, _ := r.Step(Request{Holder: Self(), Level: Exclusive, TTL: time.Second, Expired: []string{r.Entries[0].Holder.ID},
+			Fence: &Fencing{Database: "app.db", Nonce: "00000000"}})
+		value, err := next.Encode()
+		must(t, err)
+		if _, err := reg.CompareAndSwap(t.Context(), reg.version(), value); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Verify(); !errors.Is(err, ErrLost) {
+			t.Errorf("Verify: %v, want ErrLost", err)
+		}
+		if err := l.Check(); !errors.Is(err, ErrLost) {
+			t.Errorf("Check afterwards: %v, want ErrLost", err)
+		}
+	})
+}
