@@ -3,7 +3,7 @@ package vfs
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strings"
 
 	"github.com/holdfastdb/holdfast/locking"
 	"github.com/ncruces/go-sqlite3"
@@ -90,8 +90,23 @@ func Explain(conn *sqlite3.Conn, err error) error {
 	}
 	for f := range Files(conn) {
 		if r := f.refused; r != nil && r.code.Code() == code && !errors.Is(err, r.cause) {
-			return fmt.Errorf("%w: %w", err, r.cause)
+			return &explained{err, r.cause}
 		}
 	}
 	return err
 }
+
+// An explained error is a result code and its cause.
+type explained struct{ err, cause error }
+
+// Error names the cause, unless SQLite passed on its text.
+func (e *explained) Error() string {
+	cause := e.cause.Error()
+	if strings.Contains(e.err.Error(), strings.TrimPrefix(cause, "vfs: ")) {
+		return e.err.Error()
+	}
+	return e.err.Error() + ": " + cause
+}
+
+// Unwrap returns both.
+func (e *explained) Unwrap() []error { return []error{e.err, e.cause} }

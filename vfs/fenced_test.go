@@ -218,7 +218,7 @@ func TestSettingsOverAFence(t *testing.T) {
 	run(t, conn, "CREATE TABLE t(x)")
 	for _, mode := range []string{"memory", "OFF"} {
 		err := conn.Exec("PRAGMA journal_mode=" + mode)
-		if !errors.Is(err, sqlite3.ERROR) || !strings.Contains(Explain(conn, err).Error(), "fence=off") {
+		if text := Explain(conn, err).Error(); !errors.Is(err, sqlite3.ERROR) || strings.Count(text, "fence=off") != 1 {
 			t.Errorf("journal_mode=%s: %v", mode, Explain(conn, err))
 		}
 	}
@@ -230,6 +230,12 @@ func TestSettingsOverAFence(t *testing.T) {
 		run(t, conn, "PRAGMA synchronous="+value)
 		want(t, conn, "PRAGMA synchronous", level)
 	}
+	want(t, conn, "PRAGMA synchronous=off", "normal") // in a row, as SQLite makes of it
+	s, _, err := conn.Prepare("PRAGMA synchronous=off")
+	if err != nil || s.ColumnName(0) != "normal" {
+		t.Errorf("its column: %v", err)
+	}
+	s.Close()
 	memory, err := sqlite3.Open("file:m?mode=memory&vfs=" + name)
 	if err != nil {
 		t.Fatal(err)

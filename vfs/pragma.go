@@ -18,7 +18,8 @@ func (f *File) Pragma(name, value string) (string, error) {
 	case name == "journal_mode" && f.db.leased:
 		return f.journalMode(strings.ToLower(value))
 	case name == "synchronous" && f.db.fenced && isOff(value):
-		return "", f.syncNormal()
+		// SQLite makes a row of the text, and go-sqlite3 cannot name the column of none.
+		return "normal", f.syncNormal()
 	}
 	return "", sqlite3.NOTFOUND // go on as if it had not been asked
 }
