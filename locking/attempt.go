@@ -41,7 +41,7 @@ func (a *attempt) giveUp(local *HeldError) error {
 		}
 		return nil
 	case out.err != nil && (permanent(out.err) || waited > p.c.patience()+p.c.opts.Timeout && a.exhausted()):
-		return out.err
+		return told(out.err)
 	case out.held == nil:
 		return nil
 	case climb && (a.level == Reserved || out.futile):
@@ -62,6 +62,15 @@ func (a *attempt) giveUp(local *HeldError) error {
 	held := *out.held
 	held.Wanted = a.level
 	return &held
+}
+
+// told returns an error of the register as a caller may see it, whose own context has
+// not ended: that of one operation is none of its business.
+func told(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return fmt.Errorf("%w: %v", ErrUnreachable, err)
+	}
+	return err
 }
 
 // ended adds to the error that ended the wait who was in the way until then. The

@@ -184,3 +184,23 @@ func TestClosingUnderHeldLocksGivesNothingUp(t *testing.T) {
 		}
 	})
 }
+
+// The time limit of one operation on the register is not that of the caller, and must
+// not look as if the caller's context had ended.
+func TestSlowRegisterIsUnreachable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg := &cell{}
+		c := open(t, reg, Options{Log: quiet})
+		l := newLock(t, c)
+		reg.setFault(func(string) (error, error) { return context.DeadlineExceeded, nil })
+		_, reserved := l.Reserved(t.Context())
+		_, current := c.Current(t.Context())
+		for name, err := range map[string]error{
+			"Lock": l.Lock(t.Context(), Shared, patient(time.Minute)), "Reserved": reserved, "Current": current,
+		} {
+			if !errors.Is(err, ErrUnreachable) || errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s: %v, want ErrUnreachable alone", name, err)
+			}
+		}
+	})
+}

@@ -85,7 +85,10 @@ func (c *Coordinator) read(ctx context.Context) (Record, error) {
 	op, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
 	value, version, err := c.reg.Read(op)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() == nil:
+		return Record{}, told(err)
+	case err != nil:
 		return Record{}, err
 	}
 	return c.decode(value, version)

@@ -35,8 +35,8 @@ func TestSettle(t *testing.T) {
 		must(t, c.Settle(t.Context(), false))
 		_, now := enter(t, c, time.Second)
 		time.Sleep(time.Second)
-		if now.File != "" || !cmp.Equal(files.files, map[string][]int{"app.db": {7}}) {
-			t.Errorf("settled in %q, of %v", now.File, files.files)
+		if now.File != "" || !cmp.Equal(files.content(), map[string][]int{"app.db": {7}}) {
+			t.Errorf("settled in %q, of %v", now.File, files.content())
 		}
 	})
 }
@@ -78,7 +78,7 @@ func TestAdopt(t *testing.T) {
 		if _, epoch, _ := ParseFileName(now.File); epoch <= 9 || now.Register != where.Register {
 			t.Errorf("adopted as %+v, and it is %+v now", where, now)
 		}
-		if diff := cmp.Diff([]int{1, 2}, files.files[now.File]); diff != "" {
+		if diff := cmp.Diff([]int{1, 2}, files.content()[now.File]); diff != "" {
 			t.Errorf("content (-want +got):\n%s", diff)
 		}
 		var held *HeldError

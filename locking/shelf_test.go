@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -71,6 +72,12 @@ func (s *shelf) names() []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+func (s *shelf) content() map[string][]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.files)
 }
 
 func (s *shelf) copies() int {
