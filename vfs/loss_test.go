@@ -3,6 +3,7 @@ package vfs
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -40,6 +41,9 @@ func files(t testing.TB, dir string) map[string]string {
 	all := make(map[string]string)
 	for _, e := range entries {
 		content, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it is just being removed
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
