@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/holdfastdb/holdfast/internal/pagecache"
 	sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
 )
 
@@ -57,6 +58,7 @@ func (hostFS) list(dir string, keep func(name string) bool) ([]string, error) {
 		return nil, err
 	}
 	defer d.Close()
+	pagecache.Drop(d)
 	return listed(d, keep)
 }
 

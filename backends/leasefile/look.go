@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/afero"
 
+	"github.com/holdfastdb/holdfast/internal/pagecache"
 	"github.com/holdfastdb/holdfast/locking"
 )
 
@@ -129,7 +130,7 @@ func eachName(fsys afero.Fs, dir string, f func([]string) bool) error {
 		return err
 	}
 	defer d.Close()
-	forget(d)
+	pagecache.Drop(d)
 	for {
 		names, err := d.Readdirnames(1024)
 		if len(names) > 0 && !f(names) {

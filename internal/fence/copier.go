@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/holdfastdb/holdfast/internal/pagecache"
 	"github.com/holdfastdb/holdfast/locking"
 )
 
@@ -223,7 +224,7 @@ func (c *copier) open(name string) (File, fs.FileInfo, error) {
 		f.Close()
 		return nil, nil, err
 	}
-	dropCached(f)
+	pagecache.Drop(f)
 	return f, info, nil
 }
 

@@ -46,15 +46,3 @@ func descriptors(dst, src File) (to, from syscall.RawConn, err error) {
 	from, err = s.SyscallConn()
 	return to, from, err
 }
-
-// dropCached drops what the kernel has of a file: an NFS client otherwise goes on
-// serving old pages while somebody on this machine has the file open for writing.
-func dropCached(f File) {
-	s, ok := f.(syscall.Conn)
-	if !ok {
-		return
-	}
-	if conn, err := s.SyscallConn(); err == nil {
-		conn.Control(func(fd uintptr) { unix.Fadvise(int(fd), 0, 0, unix.FADV_DONTNEED) })
-	}
-}

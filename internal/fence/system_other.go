@@ -6,6 +6,3 @@ import "errors"
 
 // copyFileRange: macOS and Windows clone or copy whole files only.
 func copyFileRange(File, File, int64, int64) (int64, error) { return 0, errors.ErrUnsupported }
-
-// dropCached: only Linux's NFS client is known to need it.
-func dropCached(File) {}
