@@ -23,15 +23,20 @@ type subject struct {
 // compare has two sides take turns at the same work and adds a line to the
 // table. The ratio is the median of those of the rounds.
 func (b *bench) compare(t *table, what string, base, ours side) error {
+	return b.compareIn(t, what, base, ours, nanoseconds, func(base, ours float64) float64 { return ours / base })
+}
+
+// compareIn is compare with times written in another unit and another ratio of them.
+func (b *bench) compareIn(t *table, what string, base, ours side, unit func(ns float64) string, ratio func(base, ours float64) float64) error {
 	subjects, err := b.measure(base, ours)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	ratios := make([]float64, b.rounds)
 	for i := range ratios {
-		ratios[i] = subjects[1].times[i] / subjects[0].times[i]
+		ratios[i] = ratio(subjects[0].times[i], subjects[1].times[i])
 	}
-	t.row(what, nanoseconds(median(subjects[0].times)), nanoseconds(median(subjects[1].times)),
+	t.row(what, unit(median(subjects[0].times)), unit(median(subjects[1].times)),
 		fmt.Sprintf("**%.2f**", median(ratios)),
 		fmt.Sprintf("%.2f to %.2f", quantile(ratios, 0.25), quantile(ratios, 0.75)),
 		fmt.Sprintf("%.2f to %.2f", quantile(ratios, 0), quantile(ratios, 1)))

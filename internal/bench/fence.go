@@ -28,19 +28,7 @@ func (b *bench) fencedCommits() error {
 // compareSpeed is compare with the ratio the other way round: how many operations one
 // side does in the time in which the other one does one.
 func (b *bench) compareSpeed(t *table, what string, base, ours side) error {
-	subjects, err := b.measure(base, ours)
-	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	ratios := make([]float64, b.rounds)
-	for i := range ratios {
-		ratios[i] = subjects[0].times[i] / subjects[1].times[i]
-	}
-	t.row(what, perSecond(median(subjects[0].times)), perSecond(median(subjects[1].times)),
-		fmt.Sprintf("**%.2f**", median(ratios)),
-		fmt.Sprintf("%.2f to %.2f", quantile(ratios, 0.25), quantile(ratios, 0.75)),
-		fmt.Sprintf("%.2f to %.2f", quantile(ratios, 0), quantile(ratios, 1)))
-	return nil
+	return b.compareIn(t, what, base, ours, perSecond, func(base, ours float64) float64 { return base / ours })
 }
 
 // perSecond writes how many operations of so many nanoseconds there are in a second.
