@@ -67,5 +67,5 @@ func (w *copying) failure() error {
 	if !w.ended() || w.err == nil || w.spoilt() {
 		return nil
 	}
-	return fmt.Errorf("locking: copy %q to %q: %w", w.from, w.to, w.err)
+	return fmt.Errorf("locking: the database could not be copied: %w", w.err)
 }
