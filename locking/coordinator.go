@@ -25,7 +25,6 @@ type Coordinator struct {
 	life     context.Context // ends with the coordinator
 	cancel   context.CancelFunc
 	routines sync.WaitGroup       // the keeper, the watcher, a copy and a removal
-	left     atomic.Bool          // the keeper ended
 	ended    chan struct{}        // closed when the routines are done
 	watching *watcher             // nil if the register cannot watch
 	decoded  atomic.Pointer[view] // what was read last; never changed
@@ -41,6 +40,7 @@ type Coordinator struct {
 	hooks    map[*hook]struct{}  // guarded by mu
 	settling *settling           // guarded by mu; nil if nobody asked for it
 	closing  bool                // guarded by mu
+	left     bool                // guarded by mu; the keeper ended
 	released error               // guarded by mu; why the lease could not be released
 }
 
@@ -81,7 +81,9 @@ func NewCoordinator(reg Register, opts Options) (*Coordinator, error) {
 	k := newKeeper(c)
 	c.routines.Go(func() {
 		k.run(ctx)
-		c.left.Store(true)
+		c.mu.Lock()
+		c.left = true
+		c.mu.Unlock()
 		cancel()
 	})
 	go func() {
@@ -151,8 +153,10 @@ func (c *Coordinator) awaitEnd() error {
 	case <-c.ended:
 		return nil
 	case <-grace.C:
-		if c.left.Load() {
-			return errors.New("locking: close: the lease is given up, and the removal of files that nobody needs hangs")
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.left {
+			return errors.New("locking: close: the lease is given up, and an operation on the storage hangs")
 		}
 		return fmt.Errorf("locking: close: %w: an operation on the register hangs; others can go on after %v", ErrUnreachable, c.opts.TTL)
 	}

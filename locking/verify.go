@@ -3,6 +3,7 @@ package locking
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -22,7 +23,8 @@ func (p *place) Current() Current {
 	return p.session.where
 }
 
-// Verify implements [Lock]. It reads the register until that succeeds.
+// Verify implements [Lock]. It reads the register until that succeeds, but does not
+// wait for one answer for longer than [Options.Timeout].
 func (p *place) Verify() error {
 	s, c := p.session, p.c
 	if s == nil {
@@ -35,14 +37,15 @@ func (p *place) Verify() error {
 		if err := s.check(); err != nil {
 			return err
 		}
-		r, err := c.read(bound)
+		began := now()
+		r, err := c.ask(bound)
 		switch {
 		case err == nil:
 			if e := r.Find(s.self.ID); e == nil || e.Level < least {
 				return c.abandon(s, "another process took it over", nil)
 			}
 			return s.check()
-		case bound.Err() != nil, permanent(err) && !errors.Is(err, ErrUnreachable):
+		case bound.Err() != nil, began.monotonic() >= c.opts.Timeout, permanent(err) && !errors.Is(err, ErrUnreachable):
 			return c.abandon(s, "it could not be verified", err)
 		}
 		select {
@@ -61,6 +64,40 @@ func (p *place) confirmed() Level {
 		return Reserved
 	}
 	return p.level
+}
+
+// ask is read for whoever must go on even if the storage hangs in a call that
+// cannot be interrupted. That goes on in the background, and Close tells of it.
+func (c *Coordinator) ask(ctx context.Context) (Record, error) {
+	op, cancel := context.WithTimeout(ctx, c.opts.Timeout)
+	defer cancel()
+	var record Record
+	var err error
+	done := make(chan struct{})
+	if !c.begin(func() {
+		defer close(done)
+		record, err = c.read(ctx)
+	}) {
+		return Record{}, ErrClosed
+	}
+	select {
+	case <-done:
+		return record, err
+	case <-op.Done():
+		return Record{}, fmt.Errorf("%w within %v", ErrUnreachable, c.opts.Timeout)
+	}
+}
+
+// begin runs f as one of the routines that Close waits for. It does not if the last
+// of them may have ended.
+func (c *Coordinator) begin(f func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.left {
+		return false
+	}
+	c.routines.Go(f)
+	return true
 }
 
 // Doubt implements [Lock]. Without a fence others need to wait for the lease to

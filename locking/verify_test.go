@@ -1,7 +1,9 @@
 package locking
 
 import (
+	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,5 +87,39 @@ func TestVerifyFindsTheEviction(t *testing.T) {
 		if err := l.Check(); !errors.Is(err, ErrLost) {
 			t.Errorf("Check afterwards: %v, want ErrLost", err)
 		}
+	})
+}
+
+// deaf is a register whose reads hang once they are told to, whatever their context.
+type deaf struct {
+	*cell
+	hangs atomic.Bool
+	free  chan struct{}
+}
+
+func (d *deaf) Read(ctx context.Context) ([]byte, Version, error) {
+	if d.hangs.Load() {
+		<-d.free
+	}
+	return d.cell.Read(ctx)
+}
+
+func TestVerifyDoesNotHangWithTheRegister(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg := &deaf{cell: &cell{}, free: make(chan struct{})}
+		c := open(t, reg, fenced(newShelf()))
+		l := newLock(t, c)
+		must(t, l.Lock(t.Context(), Shared, nil))
+		must(t, l.Lock(t.Context(), Exclusive, nil))
+		reg.hangs.Store(true)
+		began := time.Now()
+		if err := l.Verify(); !errors.Is(err, ErrLost) || time.Since(began) > c.opts.Timeout {
+			t.Errorf("Verify: %v after %v, want ErrLost within %v", err, time.Since(began), c.opts.Timeout)
+		}
+		began = time.Now()
+		if err := c.Close(t.Context()); err == nil || time.Since(began) > c.opts.Timeout+time.Second {
+			t.Errorf("Close: %v after %v, want an error within %v", err, time.Since(began), c.opts.Timeout)
+		}
+		close(reg.free)
 	})
 }
