@@ -134,7 +134,7 @@ func (p *place) Reserved(ctx context.Context) (bool, error) {
 	if alone {
 		return false, nil
 	}
-	rec, err := c.read(ctx)
+	rec, err := c.ask(ctx)
 	if err != nil {
 		return false, err
 	}

@@ -45,7 +45,7 @@ func (c *Coordinator) Settle(ctx context.Context, force bool) error {
 	if err := p.Lock(ctx, Shared, func() bool { return ctx.Err() == nil }); err != nil {
 		return fmt.Errorf("locking: settle: %w", err)
 	}
-	r, err := c.read(ctx)
+	r, err := c.ask(ctx)
 	switch {
 	case err != nil:
 		return err

@@ -11,7 +11,7 @@ import (
 // the register's error, or [ErrRecord].
 func (c *Coordinator) Status(ctx context.Context) (Status, error) {
 	s := Status{Grade: c.Grade(), Lock: c.name(), TTL: c.opts.TTL}
-	r, err := c.read(ctx)
+	r, err := c.ask(ctx)
 	if err != nil {
 		return s, err
 	}

@@ -9,7 +9,7 @@ import (
 
 // Current implements [Locker]. It returns the register's error, or [ErrRecord].
 func (c *Coordinator) Current(ctx context.Context) (Current, error) {
-	r, err := c.read(ctx)
+	r, err := c.ask(ctx)
 	return Current{Register: r.ID, File: r.File}, err
 }
 
@@ -84,6 +84,9 @@ func (c *Coordinator) ask(ctx context.Context) (Record, error) {
 	case <-done:
 		return record, err
 	case <-op.Done():
+		if ctx.Err() != nil {
+			return Record{}, context.Cause(ctx)
+		}
 		return Record{}, fmt.Errorf("%w within %v", ErrUnreachable, c.opts.Timeout)
 	}
 }

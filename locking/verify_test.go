@@ -117,6 +117,12 @@ func TestVerifyDoesNotHangWithTheRegister(t *testing.T) {
 			t.Errorf("Verify: %v after %v, want ErrLost within %v", err, time.Since(began), c.opts.Timeout)
 		}
 		began = time.Now()
+		_, current := c.Current(t.Context())
+		_, status := c.Status(t.Context())
+		if !errors.Is(current, ErrUnreachable) || !errors.Is(status, ErrUnreachable) || time.Since(began) > 2*c.opts.Timeout {
+			t.Errorf("Current: %v, Status: %v after %v, want ErrUnreachable", current, status, time.Since(began))
+		}
+		began = time.Now()
 		if err := c.Close(t.Context()); err == nil || time.Since(began) > c.opts.Timeout+time.Second {
 			t.Errorf("Close: %v after %v, want an error within %v", err, time.Since(began), c.opts.Timeout)
 		}
