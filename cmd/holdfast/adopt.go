@@ -5,11 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -44,19 +41,13 @@ process has the database in use.`,
 		Example:           "  holdfast adopt --lock leasefile app.db\n  holdfast adopt --lock leasefile --file app.db@18-3fa9c2d1 --yes app.db",
 		Args:              oneDatabase,
 		ValidArgsFunction: completeDatabase,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			db, err := line.database(args[0], "")
-			if err != nil {
-				return err
-			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			err = line.adopt(ctx, db.DSN, flags)
+		RunE: line.onDatabase(func(ctx context.Context, dsn string) error {
+			err := line.adopt(ctx, dsn, flags)
 			if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 				return errNo
 			}
 			return err
-		},
+		}),
 	}
 	cmd.Flags().StringVar(&flags.file, "file", "", "adopt this file, not the one that is recommended")
 	cmd.Flags().BoolVar(&flags.noCheck, "no-check", false, "do not copy the files to check them")

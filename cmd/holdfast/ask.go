@@ -6,13 +6,32 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
 	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
 
 	"github.com/holdfastdb/holdfast/cmd/holdfast/internal/terminal"
 )
 
 // errNo: whoever was asked did not say yes.
 var errNo = errors.New("nothing was changed")
+
+// onDatabase makes a command of run, for the database that its argument names. Its
+// context ends when the program is told to.
+func (l *commandLine) onDatabase(run func(ctx context.Context, dsn string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		db, err := l.database(args[0], "")
+		if err != nil {
+			return err
+		}
+		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		return run(ctx, db.DSN)
+	}
+}
 
 // canAsk returns a usage error if there is nobody to ask.
 func (l *commandLine) canAsk(command string) error {

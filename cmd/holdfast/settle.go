@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,15 +30,9 @@ still does late, it does under the plain name.`,
 		Example:           "  holdfast settle app.db\n  holdfast settle --yes app.db",
 		Args:              oneDatabase,
 		ValidArgsFunction: completeDatabase,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			db, err := line.database(args[0], "")
-			if err != nil {
-				return err
-			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			return line.settle(ctx, db.DSN, force, yes)
-		},
+		RunE: line.onDatabase(func(ctx context.Context, dsn string) error {
+			return line.settle(ctx, dsn, force, yes)
+		}),
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "also while a process that set out to remove the plain name was not heard of again")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")

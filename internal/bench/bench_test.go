@@ -65,9 +65,6 @@ func TestCompare(t *testing.T) {
 // A database is taken over in each way, by copies where there is a fence. The memory
 // does not grow with it.
 func TestTakeovers(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts processes")
-	}
 	b := &bench{ctx: t.Context(), dir: t.TempDir()}
 	fast := "ttl=500ms&poll=10ms&" + sticky.params
 	ways := []*way{
