@@ -28,6 +28,7 @@ type Coordinator struct {
 	ended    chan struct{}        // closed when the routines are done
 	watching *watcher             // nil if the register cannot watch
 	decoded  atomic.Pointer[view] // what was read last; never changed
+	seen     atomic.Pointer[view] // what somebody else than the keeper read last; nil once it has taken note
 
 	mu       sync.Mutex
 	places   map[*place]struct{} // guarded by mu

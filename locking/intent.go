@@ -80,10 +80,11 @@ func (c *Coordinator) notReleased(err error) {
 	}
 }
 
-// read returns the record by a fresh read.
+// read returns the record by a fresh read, of which the keeper hears too.
 func (c *Coordinator) read(ctx context.Context) (Record, error) {
 	op, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
+	began := now()
 	value, version, err := c.reg.Read(op)
 	switch {
 	case err != nil && ctx.Err() == nil:
@@ -91,7 +92,16 @@ func (c *Coordinator) read(ctx context.Context) (Record, error) {
 	case err != nil:
 		return Record{}, err
 	}
-	return c.decode(value, version)
+	was := c.decoded.Load()
+	record, err := c.decode(value, version)
+	if err != nil {
+		return Record{}, err
+	}
+	c.seen.Store(&view{record, version, began})
+	if was == nil || was.version != version {
+		c.wake() // somebody may have asked for what is held here
+	}
+	return record, nil
 }
 
 // decode reads a value, unless it is that of the version that was read last, as it

@@ -54,6 +54,8 @@ type Lock interface {
 	//
 	// It returns an error that is [ErrHeld] (a [*HeldError]) when it gave up, the
 	// cause of ctx when that ended first (with the [*HeldError] until then), and [ErrLost] once the lease is lost.
+	// With a ctx that has ended already it takes what this process holds and no other
+	// connection needs, and asks nobody.
 	// A climb to Exclusive that fails may leave the level at Pending.
 	Lock(ctx context.Context, level Level, again func() bool) error
 

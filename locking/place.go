@@ -156,7 +156,7 @@ func (p *place) Lock(ctx context.Context, level Level, again func() bool) error 
 	p.failed = nil
 	defer p.stopWaiting()
 	for {
-		if err := p.usable(ctx); err != nil {
+		if err := p.usable(); err != nil {
 			return a.ended(err)
 		}
 		if p.failed != nil {
@@ -166,6 +166,9 @@ func (p *place) Lock(ctx context.Context, level Level, again func() bool) error 
 		if p.level == level {
 			return nil
 		}
+		if err := context.Cause(ctx); err != nil {
+			return a.ended(err)
+		}
 		if err := a.giveUp(held); err != nil {
 			return err
 		}
@@ -174,14 +177,14 @@ func (p *place) Lock(ctx context.Context, level Level, again func() bool) error 
 }
 
 // usable returns why the place cannot go on, if it cannot. The caller holds mu.
-func (p *place) usable(ctx context.Context) error {
+func (p *place) usable() error {
 	switch {
 	case p.closed || p.c.closing:
 		return ErrClosed
 	case p.Check() != nil:
 		return p.Check()
 	}
-	return context.Cause(ctx)
+	return nil
 }
 
 // legal refuses moves that SQLite never makes.

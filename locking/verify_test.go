@@ -129,3 +129,37 @@ func TestVerifyDoesNotHangWithTheRegister(t *testing.T) {
 		close(reg.free)
 	})
 }
+
+// Who commits all the time looks at the register often enough by its verifications:
+// the keeper does not look as well, and hears of a waiter by the next commit.
+func TestVerifyIsALook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg := &cell{}
+		busy, other := newLock(t, open(t, reg, fenced(newShelf()))), newLock(t, open(t, reg, fenced(newShelf())))
+		must(t, busy.Lock(t.Context(), Shared, nil))
+		must(t, busy.Lock(t.Context(), Exclusive, nil))
+		const commits, pause = 100, 20 * time.Millisecond
+		time.Sleep(time.Second)
+		before := reg.operations()
+		for range commits {
+			time.Sleep(pause)
+			must(t, busy.Verify())
+		}
+		if n := reg.operations() - before; n > commits+1 {
+			t.Errorf("%d register operations for %d verifications", n, commits)
+		}
+		must(t, busy.Unlock(None))
+		asked := time.Now()
+		done := make(chan error, 1)
+		go func() { done <- other.Lock(t.Context(), Shared, patient(time.Minute)) }()
+		for len(done) == 0 && time.Since(asked) < time.Minute {
+			time.Sleep(pause)
+			must(t, busy.Lock(t.Context(), Shared, patient(time.Minute)))
+			must(t, busy.Verify())
+			must(t, busy.Unlock(None))
+		}
+		if took := time.Since(asked); took > 2*pause {
+			t.Errorf("the one who waits got in after %v", took)
+		}
+	})
+}

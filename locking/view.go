@@ -19,6 +19,9 @@ type view struct {
 // so only being asked and waiting need new looks. It returns [ErrConflict] if the
 // session is lost by what it saw.
 func (k *keeper) look(ctx context.Context, in *intent) (looked bool, err error) {
+	if err := k.overhear(); err != nil {
+		return false, err
+	}
 	if !k.mustLook(in) {
 		k.expired = k.observer.observe(k.known, k.session.self.ID)
 		return false, nil
@@ -39,6 +42,21 @@ func (k *keeper) look(ctx context.Context, in *intent) (looked bool, err error) 
 	}
 	k.learn(&view{record, version, began})
 	return true, k.settle()
+}
+
+// overhear takes note of what a verification read, if that is later than what is
+// known: whoever commits all the time looks often enough by that.
+func (k *keeper) overhear() error {
+	v := k.c.seen.Swap(nil)
+	if v == nil || k.known == nil || k.pending != nil || v.began.since(k.looked) <= 0 {
+		return nil
+	}
+	if err := k.agrees(&v.record); err != nil {
+		return nil // the next look says so
+	}
+	k.learn(v)
+	k.looked = v.began
+	return k.settle()
 }
 
 func (k *keeper) mustLook(in *intent) bool {
