@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"maps"
+	"net/url"
+	"strconv"
+	"time"
+
+	sqlite3driver "github.com/ncruces/go-sqlite3/driver"
+
+	"github.com/holdfastdb/holdfast/internal/netlab/workload"
+)
+
+// A stockDriver is SQLite without Holdfast.
+type stockDriver struct {
+	connect func(dsn string) (driver.Connector, error)
+	dsn     func(workload.Open) string
+}
+
+// stock are those that this worker was built with.
+var stock = map[string]stockDriver{
+	workload.Ncruces: {connect: (&sqlite3driver.SQLite{}).OpenConnector, dsn: pragmaDSN},
+}
+
+// findStock returns a stock driver.
+func findStock(o workload.Open) (stockDriver, error) {
+	d, ok := stock[o.Driver]
+	switch {
+	case !ok && o.Driver == workload.Mattn:
+		return d, fmt.Errorf("%w: this worker was built without the driver mattn: build it with -tags %s and -ldflags %q",
+			errUsage, workload.StockTags, workload.StockLink)
+	case !ok:
+		return d, fmt.Errorf("%w: it does not know the driver %q: use %s, %s or %s", errUsage, o.Driver, workload.Holdfast, workload.Ncruces, workload.Mattn)
+	case o.TTL != 0 || o.Traps || len(o.Without) > 0:
+		return d, fmt.Errorf("%w: the driver %s has no lease, no guards and meets no traps", errUsage, o.Driver)
+	}
+	return d, nil
+}
+
+// defaultBusy is the busy timeout if an open says nothing.
+const defaultBusy = time.Minute
+
+func busy(o workload.Open) time.Duration {
+	if o.Busy == 0 {
+		return defaultBusy
+	}
+	return o.Busy
+}
+
+// pragmaDSN is a data source name of Holdfast and of go-sqlite3. The busy timeout
+// comes first, since the other pragmas may have to wait.
+func pragmaDSN(o workload.Open) string {
+	params := url.Values{}
+	maps.Copy(params, o.Params)
+	pragmas := []string{fmt.Sprintf("busy_timeout(%d)", busy(o).Milliseconds())}
+	for _, p := range []struct{ name, value string }{{"journal_mode", o.Journal}, {"synchronous", o.Synchronous}} {
+		if p.value != "" {
+			pragmas = append(pragmas, fmt.Sprintf("%s(%s)", p.name, p.value))
+		}
+	}
+	params["_pragma"] = append(pragmas, o.Params["_pragma"]...)
+	return fileURI(o.Path, params)
+}
+
+// mattnDSN is one of mattn's driver, which runs its pragmas in the same order.
+func mattnDSN(o workload.Open) string {
+	params := url.Values{}
+	maps.Copy(params, o.Params)
+	params.Set("_busy_timeout", strconv.FormatInt(busy(o).Milliseconds(), 10))
+	for key, value := range map[string]string{"_journal_mode": o.Journal, "_synchronous": o.Synchronous} {
+		if value != "" {
+			params.Set(key, value)
+		}
+	}
+	return fileURI(o.Path, params)
+}
+
+func fileURI(path string, params url.Values) string {
+	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: params.Encode()}).String()
+}
+
+// opener makes connectors of a driver that has none.
+func opener(d driver.Driver) func(string) (driver.Connector, error) {
+	return func(dsn string) (driver.Connector, error) { return dsnConnector{d, dsn}, nil }
+}
+
+type dsnConnector struct {
+	driver driver.Driver
+	dsn    string
+}
+
+func (c dsnConnector) Connect(context.Context) (driver.Conn, error) { return c.driver.Open(c.dsn) }
+func (c dsnConnector) Driver() driver.Driver                        { return c.driver }
