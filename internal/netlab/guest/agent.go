@@ -39,7 +39,11 @@ func (a *agent) obey(r wire.Request) {
 			p.input.add(r.Data, r.Last)
 		}
 	case wire.OpSignal:
-		a.reply(r.ID, a.signal(r))
+		if p := a.process(r.Process); p != nil {
+			// The whole process group, so that a shell does not outlive what it started, nor the other way round. That it is
+			// gone already is no error: its exit is on the way.
+			syscall.Kill(-p.pid, syscall.Signal(r.Signal))
+		}
 	default:
 		a.reply(r.ID, fmt.Errorf("no operation %q", r.Op))
 	}
@@ -64,15 +68,6 @@ func put(r wire.Request) error {
 		return err
 	}
 	return f.Close()
-}
-
-// signal reaches the whole process group, so that a shell does not survive what it started, nor the other way round.
-func (a *agent) signal(r wire.Request) error {
-	p := a.process(r.Process)
-	if p == nil {
-		return nil // it has ended, and said so: there is nothing to signal
-	}
-	return syscall.Kill(-p.pid, syscall.Signal(r.Signal))
 }
 
 func (a *agent) process(id int64) *process {

@@ -30,6 +30,7 @@ type Image struct {
 	Client string // a client's initial file system
 	QEMU   string // the path of qemu-system-x86_64
 	Mkfs   string // the path of mkfs.ext4
+	Cache  string // the cache's directory, where what is learnt about the host may be kept
 }
 
 // The free space, in bytes, that a build needs: about 110 MB of packages, 350 MB unpacked, 150 MB for the image.
@@ -130,6 +131,7 @@ func (b *builder) at(dir string) Image {
 		Client: filepath.Join(dir, "client.cpio"),
 		QEMU:   b.tools.qemu,
 		Mkfs:   b.tools.mkfs,
+		Cache:  b.dir,
 	}
 }
 

@@ -13,7 +13,7 @@ const MaxChunk = 256 << 10
 // An Op is what the host asks for.
 type Op string
 
-// The operations. Each but OpInput is answered by one KindReply with the same ID.
+// The operations, obeyed in the order in which they come. Ping, put and start are answered by one KindReply with the same ID.
 const (
 	OpPing   Op = "ping"   // nothing but an answer
 	OpPut    Op = "put"    // write Data at the end of the file Path, after emptying it if First
