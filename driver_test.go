@@ -253,7 +253,7 @@ func TestOpenThroughDatabaseSQL(t *testing.T) {
 	if got := query[int](t, db, `SELECT count(*) FROM t`); got != 0 {
 		t.Errorf("%d rows", got)
 	}
-	if diff := cmp.Diff([]string{"app.db", "app.db.holdfast", "app.db.lease"}, list(t, dir)); diff != "" {
+	if diff := cmp.Diff([]string{"app.db", "app.db-journal", "app.db.holdfast", "app.db.lease"}, list(t, dir)); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
 	if _, err := sql.Open("holdfast", "file:app.db?lock=nothing"); err == nil {

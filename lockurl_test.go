@@ -209,7 +209,7 @@ func TestOneLockForOneDatabase(t *testing.T) {
 			}
 		})
 	}
-	if files := list(t, dir); !cmp.Equal(files, []string{"app.db", "app.db.holdfast", "app.db.lease", "link.db", "x"}) {
+	if files := list(t, dir); !cmp.Equal(files, []string{"app.db", "app.db-journal", "app.db.holdfast", "app.db.lease", "link.db", "x"}) {
 		t.Errorf("files are %v", files)
 	}
 }

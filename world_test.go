@@ -68,7 +68,8 @@ func TestAttachedAndRawConnectionsHaveLocks(t *testing.T) {
 	if err := raw.Backup("main", "file:copy.db?vfs=holdfast&lock=leasefile"); err != nil {
 		t.Error(err)
 	}
-	want := []string{"copy.db", "copy.db.holdfast", "copy.db.lease", "leased.db", "leased.db.holdfast", "leased.db.lease", "main.db", "main.db.holdfast", "main.db.lease", "plain.db"}
+	want := []string{"copy.db", "copy.db.holdfast", "copy.db.lease", "leased.db", "leased.db-journal", "leased.db.holdfast", "leased.db.lease",
+		"main.db", "main.db-journal", "main.db.holdfast", "main.db.lease", "plain.db"}
 	if files := list(t, "."); strings.Join(files, " ") != strings.Join(want, " ") {
 		t.Errorf("files are %v, want %v", files, want)
 	}

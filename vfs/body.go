@@ -32,7 +32,8 @@ type body struct {
 	pins   int             // connections that stay with it; guarded by database.mu
 	spare  []handle        // replaced, but perhaps in use; guarded by database.mu
 	writes bool            // content was opened for writing; guarded by database.mu
-	names  map[string]bool // which of sides exist, as far as that is certain; guarded by database.mu
+	names  map[string]bool // which of sides exist for SQLite, as far as that is certain; guarded by database.mu
+	kept   *keptJournal    // nil if none is open; guarded by database.mu
 
 	length length      // of content
 	wal    atomic.Bool // in WAL mode, as last seen under a lock
@@ -93,6 +94,7 @@ func (v *VFS) openOrReadOnly(path string, flag int, perm fs.FileMode) (handle, b
 // descriptor on the file as well, for longer than a minute.
 // No connection of this process holds a level that is older than the change.
 func (b *body) reopen() error { // called with database.mu held
+	b.dropJournal()
 	for _, h := range append(b.spare, b.current()) {
 		h.Close()
 	}
@@ -162,6 +164,7 @@ func (b *body) note(side string, exists bool, err error) {
 
 // close closes all handles. Called with database.mu held.
 func (b *body) close() error {
+	b.dropJournal()
 	for _, h := range b.spare {
 		h.Close()
 	}

@@ -73,7 +73,7 @@ func TestOrderOfACommit(t *testing.T) {
 	for _, c := range []struct {
 		mode, finish string
 	}{
-		{"delete", "remove -journal"},
+		{"delete", "truncate -journal"},
 		{"truncate", "truncate -journal"},
 		{"persist", "zero -journal"},
 	} {
@@ -135,7 +135,7 @@ func TestOrderOfACommit(t *testing.T) {
 				if count := slices.Index(order, "count -journal"); count < 1 || order[count-1] != "sync -journal" {
 					t.Errorf("records were counted before they were synced: %q", order)
 				}
-				if c.mode != "delete" && !slices.Contains(order[finish:verify], "sync -journal") {
+				if !slices.Contains(order[finish:verify], "sync -journal") {
 					t.Errorf("the end of the journal was not synced before the commit was confirmed: %q", order)
 				}
 				if !slices.Contains(order[page:finish], "sync ") {
@@ -287,12 +287,12 @@ func TestDoubt(t *testing.T) {
 		{"write", "-journal", syscall.EIO, true},
 		{"sync", "", syscall.EIO, true},
 		{"sync", "-journal", syscall.EIO, true},
-		{"remove", "-journal", syscall.EIO, true},
+		{"truncate", "-journal", syscall.EIO, true},
 		{"write", "", syscall.ETIMEDOUT, true},
 		{"write", "", io.ErrShortWrite, true},
 		{"write", "", syscall.ENOSPC, false},
 		{"write", "-journal", syscall.EDQUOT, false},
-		{"remove", "-journal", syscall.EACCES, false},
+		{"truncate", "-journal", syscall.EACCES, false},
 		{"write", "", syscall.EROFS, false},
 		{"write", "", syscall.EFBIG, false},
 		{"read", "", syscall.EIO, false},

@@ -185,7 +185,10 @@ func (f *File) Close() error {
 		return nil
 	}
 	f.closed = true
-	err := f.Unlock(sqlitevfs.LOCK_NONE)
+	err := f.tidy()
+	if e := f.Unlock(sqlitevfs.LOCK_NONE); err == nil {
+		err = e
+	}
 	f.die(locking.ErrClosed)
 	f.sole.close()
 	if e := f.lock.Close(); err == nil {

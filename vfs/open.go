@@ -197,6 +197,13 @@ func (v *VFS) leave(d *database) {
 	close(d.gone)
 }
 
+// isLast reports whether one connection alone uses the database.
+func (v *VFS) isLast(d *database) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return d.refs == 1
+}
+
 func openFlag(flags sqlitevfs.OpenFlag) int {
 	flag := os.O_RDONLY
 	if flags&sqlitevfs.OPEN_READWRITE != 0 {

@@ -62,6 +62,12 @@ func links(info fs.FileInfo) uint64 {
 	return 0
 }
 
+// unlinked reports whether an open file has lost its last name.
+func unlinked(info fs.FileInfo) bool {
+	sys, ok := info.Sys().(*syscall.Stat_t)
+	return ok && sys.Nlink == 0
+}
+
 // imitate gives a file that was just created the permissions of another, and root
 // gives it the owner too. A journal that only root can read is lost to the database.
 func imitate(f *os.File, like fs.FileInfo) {

@@ -38,6 +38,9 @@ func allocate(*os.File, int64, int64) error { return nil }
 // links returns 0: Go's FileInfo does not tell.
 func links(fs.FileInfo) uint64 { return 0 }
 
+// unlinked returns false: a file that is open keeps its name.
+func unlinked(fs.FileInfo) bool { return false }
+
 // imitate gives a file that was just created the permissions of another.
 func imitate(f *os.File, like fs.FileInfo) {
 	if info, err := f.Stat(); err == nil && info.Size() == 0 && info.Mode() != like.Mode() {

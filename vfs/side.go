@@ -23,6 +23,7 @@ type sideFile struct {
 	name    string // of the file, which is not always what SQLite calls it
 	flags   sqlitevfs.OpenFlag
 	content handle
+	kept    bool // content is that of a keptJournal
 	named   bool // its name is durable
 	dirty   bool // written and not synced since
 
@@ -53,11 +54,13 @@ func (v *VFS) openSide(name *sqlitevfs.Filename, flags sqlitevfs.OpenFlag) (sqli
 	if err != nil {
 		return nil, flags, s.refuse(fmt.Errorf("open %q: %w", s.name, err), sqlite3.ExtendedErrorCode(sqlite3.CANTOPEN))
 	}
-	if !writes {
+	if !writes || flags&sqlitevfs.OPEN_READWRITE == 0 {
 		flags = readOnly(flags)
 	}
 	if f := s.owner; f != nil {
-		s.body.note(side, true, nil)
+		if !s.kept {
+			s.body.note(side, true, nil)
+		}
 		s.inherit()
 		f.sides = append(f.sides, s)
 	}
@@ -99,6 +102,13 @@ func (s *sideFile) open(v *VFS) (writes bool, err error) {
 	if err := s.check(); err != nil {
 		return false, err
 	}
+	keeps := s.keepsJournal()
+	if keeps && s.reuse() {
+		return true, nil
+	}
+	if keeps {
+		flag = flag&^os.O_RDONLY | os.O_RDWR
+	}
 	if s.owner != nil {
 		perm = s.body.perm
 	}
@@ -118,6 +128,9 @@ func (s *sideFile) open(v *VFS) (writes bool, err error) {
 		err = fmt.Errorf("%w: %w", errReadOnlyDirectory, err)
 	}
 	s.named = !creates
+	if err == nil && keeps && writes {
+		s.keep()
+	}
 	return writes, err
 }
 
@@ -141,6 +154,7 @@ func (s *sideFile) refuse(err error, def sqlite3.ExtendedErrorCode) error {
 
 func (s *sideFile) ReadAt(p []byte, off int64) (int, error) {
 	n, err := s.content.ReadAt(p, off)
+	s.noteHeader(p[:n], off, err)
 	if lost := s.check(); lost != nil {
 		return 0, s.refuse(lost, sqlite3.IOERR_READ)
 	}
@@ -159,6 +173,7 @@ func (s *sideFile) WriteAt(p []byte, off int64) (int, error) {
 	}
 	s.touch()
 	n, err := s.content.WriteAt(p, off)
+	s.noteHeader(p, off, err)
 	return n, s.refuse(s.doubt(err), sqlite3.IOERR_WRITE)
 }
 
@@ -170,7 +185,9 @@ func (s *sideFile) Truncate(size int64) error {
 		return s.refuse(err, sqlite3.IOERR_TRUNCATE)
 	}
 	s.touch()
-	return s.refuse(s.doubt(s.content.Truncate(size)), sqlite3.IOERR_TRUNCATE)
+	err := s.content.Truncate(size)
+	s.noteHeader(nil, size, err)
+	return s.refuse(s.doubt(err), sqlite3.IOERR_TRUNCATE)
 }
 
 // touch notes that something is to be synced.
@@ -216,10 +233,14 @@ func (s *sideFile) sync(how durability) error {
 		return nil
 	}
 	s.named = true
-	if s.owner != nil {
-		return s.owner.db.syncDir()
+	if s.owner == nil {
+		return s.files.syncDir(filepath.Dir(s.name))
 	}
-	return s.files.syncDir(filepath.Dir(s.name))
+	err := s.owner.db.syncDir()
+	if err == nil && s.kept {
+		s.keptName()
+	}
+	return err
 }
 
 // flush syncs what SQLite did not, before another host relies on it.
@@ -232,6 +253,9 @@ func (s *sideFile) flush() error {
 
 func (s *sideFile) Size() (int64, error) {
 	size, err := s.content.Size()
+	if lost := s.check(); lost != nil {
+		return 0, s.refuse(lost, sqlite3.IOERR_FSTAT)
+	}
 	return size, s.refuse(err, sqlite3.IOERR_FSTAT)
 }
 
@@ -245,7 +269,10 @@ func (s *sideFile) Close() error {
 		}
 		f.sides = slices.DeleteFunc(f.sides, func(o *sideFile) bool { return o == s })
 	}
-	return s.refuse(errors.Join(err, s.content.Close()), sqlite3.IOERR_CLOSE)
+	if !s.kept {
+		err = errors.Join(err, s.content.Close())
+	}
+	return s.refuse(err, sqlite3.IOERR_CLOSE)
 }
 
 // SQLite does not lock side files.

@@ -104,7 +104,7 @@ func (v *VFS) remove(name, side string, d *database, syncDir bool) error {
 		}
 		name = b.path + side
 	}
-	err := v.files.remove(name)
+	err := v.removeSide(b, name, side)
 	if b != nil {
 		b.note(side, false, err)
 		if w := d.writer.Load(); w != nil {
@@ -131,6 +131,17 @@ func (v *VFS) remove(name, side string, d *database, syncDir bool) error {
 		err = v.files.syncDir(filepath.Dir(name))
 	}
 	return sqlitevfs.SystemError(err, sqlite3.IOERR_DIR_FSYNC)
+}
+
+// removeSide removes a file, or empties it if it is a journal that is kept. The body
+// is nil if it is none of a database that is open.
+func (v *VFS) removeSide(b *body, name, side string) error {
+	if b != nil && side == sides[0] {
+		if kept, err := b.emptyJournal(); kept {
+			return err
+		}
+	}
+	return v.files.remove(name)
 }
 
 // Access tells whether a file exists or can be used. For the journal and WAL of a
