@@ -54,8 +54,9 @@
 //
 // journal_mode MEMORY and OFF keep no journal on disk, so a crash in mid-commit tears
 // the database, as it does with SQLite's own VFS; at any other time it loses nothing.
-// In mode DELETE with synchronous=FULL, SQLite's default, a power cut can take the last
-// acknowledged commit back, since the removal of the journal is not synced; EXTRA
-// syncs it. In mode WAL with synchronous=NORMAL, go-sqlite3's default there, a power cut
+// Under the kernel's locks, in mode DELETE with synchronous=FULL, SQLite's default, a
+// power cut can take the last acknowledged commit back, since the removal of the
+// journal is not synced; EXTRA syncs it. Over a lease the journal is not removed but
+// emptied, and that is synced. In mode WAL with synchronous=NORMAL, go-sqlite3's default there, a power cut
 // takes back what was committed since the last checkpoint.
 package vfs
