@@ -52,13 +52,20 @@ func (s *sideFile) reuse() bool {
 	return true
 }
 
-// keep keeps the journal that was opened for the connections that come after.
+// keep keeps the journal that was opened for the connections that come after. One that
+// looks whether there is a hot journal may open it beside one that begins its own: the
+// first that is kept serves both.
 func (s *sideFile) keep() {
 	b := s.body
 	b.db.mu.Lock()
 	defer b.db.mu.Unlock()
-	b.dropJournal()
-	b.kept, s.kept = &keptJournal{s.content, s.named}, true
+	s.kept = true
+	if k := b.kept; k != nil {
+		s.content.Close()
+		s.content, s.named = k.content, k.named
+		return
+	}
+	b.kept = &keptJournal{s.content, s.named}
 }
 
 // keptName is told that the name of the journal is durable.
