@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/holdfastdb/holdfast/internal/pagecache"
+	"github.com/holdfastdb/holdfast/internal/undelegated"
 	sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
 )
 
@@ -17,7 +18,7 @@ import (
 type hostFS struct{}
 
 func (hostFS) open(name string, flag int, perm fs.FileMode) (handle, error) {
-	f, err := os.OpenFile(name, flag|noFollow, perm)
+	f, err := undelegated.OpenFile(name, flag|noFollow, perm)
 	if err != nil {
 		return nil, err
 	}

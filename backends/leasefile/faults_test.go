@@ -66,7 +66,11 @@ func (h *hookFs) OpenFile(name string, flag int, perm os.FileMode) (afero.File, 
 	if h.flags != nil {
 		flag = h.flags(flag)
 	}
-	return h.open(call{op: "create", path: name}, func() (afero.File, error) { return h.Fs.OpenFile(name, flag, perm) })
+	op := "create"
+	if flag&os.O_CREATE == 0 {
+		op = "open"
+	}
+	return h.open(call{op: op, path: name}, func() (afero.File, error) { return h.Fs.OpenFile(name, flag, perm) })
 }
 
 func (h *hookFs) open(c call, open func() (afero.File, error)) (afero.File, error) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -97,7 +98,7 @@ func (r *Register) read(ctx context.Context) ([]byte, state, error) {
 
 // load reads the value of a state.
 func (r *Register) load(s state) ([]byte, error) {
-	f, err := r.fs.Open(r.path(s.value()))
+	f, err := r.fs.OpenFile(r.path(s.value()), os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}

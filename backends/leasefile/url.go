@@ -9,8 +9,6 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/spf13/afero"
-
 	"github.com/holdfastdb/holdfast/locking"
 )
 
@@ -43,7 +41,7 @@ func Open(u *url.URL, database string) (*Register, error) {
 	if err != nil {
 		return nil, fmt.Errorf("leasefile: lock URL %q: %w", u, err)
 	}
-	return New(afero.NewOsFs(), dir), nil
+	return New(hostFs{}, dir), nil
 }
 
 func registerPath(u *url.URL, database string) (string, error) {
