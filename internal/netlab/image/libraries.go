@@ -4,7 +4,6 @@ package image
 
 import (
 	"debug/elf"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -38,14 +37,19 @@ func (t *tree) closure(programs ...string) ([]string, error) {
 
 // needs returns what one program or library names: its loader and its libraries.
 func (t *tree) needs(name string) ([]string, error) {
-	f, err := elf.Open(filepath.Join(t.dir, name))
-	if _, ok := errors.AsType[*elf.FormatError](err); ok {
-		return nil, nil
-	}
+	file, err := os.Open(filepath.Join(t.dir, name))
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer file.Close()
+	magic := make([]byte, len(elf.ELFMAG))
+	if _, err := file.ReadAt(magic, 0); err != nil || string(magic) != elf.ELFMAG {
+		return nil, nil // a script
+	}
+	f, err := elf.NewFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 
 	var needs []string
 	for _, p := range f.Progs {

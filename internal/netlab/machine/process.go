@@ -170,8 +170,10 @@ type stdin struct{ p *Process }
 func (i stdin) Write(b []byte) (int, error) {
 	p := i.p
 	p.mu.Lock()
-	p.untook += len(b)
-	full := p.untook > maxUntook
+	full := p.untook+len(b) > maxUntook
+	if !full {
+		p.untook += len(b)
+	}
 	p.mu.Unlock()
 	if full {
 		return 0, p.wrap(errStuck)

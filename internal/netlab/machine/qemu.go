@@ -112,12 +112,12 @@ func (in *instance) kill(why error) {
 	<-in.exited
 }
 
-// complaint is what QEMU has printed, for an error's text.
+// complaint is what QEMU has printed, as the end of an error's one line.
 func (in *instance) complaint() string {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if s := strings.TrimSpace(in.stderr.String()); s != "" {
-		return ": " + s
+		return ": " + strings.ReplaceAll(s, "\n", "; ")
 	}
 	return ""
 }

@@ -1,9 +1,11 @@
 package workload
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/anishathalye/porcupine"
@@ -60,22 +62,17 @@ var grows = porcupine.Model{
 func settled(ops []*Operation) (history []porcupine.Operation) {
 	appends, reads := split(ops)
 	sums := newSums(appends)
-	seen := make(map[Row]time.Duration)
+	slices.SortFunc(reads, func(a, b *Operation) int { return cmp.Compare(a.Return, b.Return) })
 	for _, r := range reads {
 		history = append(history, porcupine.Operation{Input: step{true, sums.of(r.Saw)}, Call: int64(r.Call), Return: int64(r.Return)})
-		for row, a := range appends {
-			if a.Outcome == Unknown && r.Saw.Has(row) {
-				if at, known := seen[row]; !known || r.Return < at {
-					seen[row] = r.Return
-				}
-			}
-		}
 	}
 	for row, a := range appends {
 		end, happened := a.Return, a.Outcome == OK
 		if a.Outcome == Unknown {
-			end, happened = seen[row]
-			end = max(end, a.Call)
+			i := slices.IndexFunc(reads, func(r *Operation) bool { return r.Saw.Has(row) })
+			if happened = i >= 0; happened {
+				end = max(reads[i].Return, a.Call)
+			}
 		}
 		if happened {
 			history = append(history, porcupine.Operation{Input: step{false, contentsOf(row)}, Call: int64(a.Call), Return: int64(end)})

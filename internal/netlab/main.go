@@ -1,0 +1,156 @@
+//go:build linux
+
+// Netlab runs Holdfast, and stock SQLite beside it, on real NFS and SMB mounts between
+// virtual machines, while links are cut, machines frozen, processes killed and the
+// server crashes, and prints what became of the data:
+//
+//	go run ./internal/netlab             everything
+//	go run ./internal/netlab --short     a few minutes of it
+//	go run ./internal/netlab faults guards
+//
+// It needs Linux and a few packages of Debian or Ubuntu, which it names if they are
+// missing, no root, and no KVM, though that makes it faster. docs/network-storage.md
+// says how to read what it prints.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	if err := command().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "netlab:", err)
+		os.Exit(1)
+	}
+}
+
+// A section is one part of what the lab shows.
+type section struct {
+	name, about string
+	run         func(*lab, context.Context) error
+}
+
+// sections in the order in which they run.
+var sections = []section{
+	{"faults", "every mount under every fault, Holdfast and stock SQLite side by side", (*lab).runFaults},
+}
+
+// errDamage is what the lab exits with if Holdfast broke a promise, or a guard was not needed.
+var errDamage = errors.New("not everything is as promised: see the tables")
+
+func command() *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use:           "netlab [section ...]",
+		Short:         "Run Holdfast on real NFS and SMB mounts under faults",
+		Long:          "Run Holdfast, and stock SQLite beside it, on real NFS and SMB mounts between virtual machines under faults.\n\n" + aboutSections(),
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          func(_ *cobra.Command, args []string) error { return o.choose(args) },
+		RunE:          func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), o) },
+	}
+	f := cmd.Flags()
+	f.BoolVar(&o.short, "short", false, "fewer mounts, faults and rounds, for a few minutes")
+	f.StringSliceVar(&o.mounts, "mounts", nil, "only these mounts: "+strings.Join(mountNames(), ", "))
+	f.StringSliceVar(&o.faults, "faults", nil, "only these faults: "+strings.Join(faultNames(), ", "))
+	f.StringSliceVar(&o.modes, "modes", nil, "only these journal modes, each on every mount; by default every mount has another one for each fault")
+	f.StringSliceVar(&o.who, "who", []string{holdfast, stock}, "only one of holdfast and stock")
+	f.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "seed of what is left to chance")
+	f.DurationVar(&o.ttl, "ttl", 8*time.Second, "ttl of the leases")
+	f.StringVar(&o.cache, "cache", filepath.Join(cacheDir(), "holdfast-netlab"), "directory for the machines' image, 1 GB")
+	f.StringVar(&o.dir, "dir", "", "directory of this run, for the server's disk and the machines' consoles (default: a temporary one)")
+	f.StringVar(&o.accel, "accel", "", "kvm or tcg (default: kvm if it works, else tcg)")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "say what is going on")
+	return cmd
+}
+
+func cacheDir() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return os.TempDir()
+	}
+	return dir
+}
+
+func aboutSections() string {
+	var b strings.Builder
+	b.WriteString("Sections:\n")
+	for _, s := range sections {
+		fmt.Fprintf(&b, "  %-10s %s\n", s.name, s.about)
+	}
+	return b.String()
+}
+
+// options are what the command line says.
+type options struct {
+	short, verbose    bool
+	sections          []string
+	mounts, faults    []string
+	modes, who        []string
+	seed              uint64
+	ttl               time.Duration
+	cache, dir, accel string
+}
+
+// choose takes the sections to run, and refuses names that nobody knows.
+func (o *options) choose(args []string) error {
+	o.sections = args
+	known := func(what string, given, names []string) error {
+		for _, name := range given {
+			if !slices.Contains(names, name) {
+				return fmt.Errorf("there is no %s %q: choose from %s", what, name, strings.Join(names, ", "))
+			}
+		}
+		return nil
+	}
+	var names []string
+	for _, s := range sections {
+		names = append(names, s.name)
+	}
+	if o.ttl < time.Second {
+		return fmt.Errorf("ttl %v is too short for emulated machines: use 2s or more", o.ttl)
+	}
+	return errors.Join(known("section", args, names), known("mount", o.mounts, mountNames()), known("fault", o.faults, faultNames()),
+		known("journal mode", o.modes, journalModes), known("side", o.who, []string{holdfast, stock}))
+}
+
+func run(ctx context.Context, o options) (err error) {
+	l, err := newLab(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.close()) }()
+	damaged := false
+	for _, s := range sections {
+		if len(o.sections) > 0 && !slices.Contains(o.sections, s.name) {
+			continue
+		}
+		began := time.Now()
+		fmt.Printf("\n== %s: %s\n", s.name, s.about)
+		err := s.run(l, ctx)
+		switch {
+		case errors.Is(err, errDamage):
+			damaged = true
+		case err != nil:
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		fmt.Printf("(%v)\n", time.Since(began).Round(time.Second))
+	}
+	if damaged {
+		return errDamage
+	}
+	return nil
+}
