@@ -165,7 +165,7 @@ func (p *process) audit(conn string) *workload.Audit {
 
 // newAppend is an append of a row of a writer that moves something and writes a book.
 func newAppend(writer string, n, book int) *workload.Append {
-	return &workload.Append{Writer: writer, N: n, From: 1, To: 2, Amount: 7, Book: book}
+	return &workload.Append{Writer: writer, N: n, From: 1, To: 2, Amount: 7 * n, Book: book}
 }
 
 func appends(conn string, a *workload.Append) workload.Command {

@@ -12,21 +12,27 @@ import (
 	"github.com/holdfastdb/holdfast/internal/netlab/workload"
 )
 
-// Two workers share a database for a while, and one is killed in between: what they
-// were told is so.
+// Two workers share a database for a while, and one is killed in between and replaced:
+// what they were told is so.
 func TestTwoWorkers(t *testing.T) {
 	for _, tt := range []struct {
 		name string
+		long bool // for the long form
 		open workload.Open
 	}{
-		{"delete", workload.Open{Journal: "delete"}},
-		{"truncate", workload.Open{Journal: "truncate"}},
-		{"persist", workload.Open{Journal: "persist"}},
-		{"wal", workload.Open{Journal: "wal"}},
-		{"delete with traps", workload.Open{Journal: "delete", Traps: true}},
-		{"wal with traps", workload.Open{Journal: "wal", Traps: true}},
-		{"on a local disk nobody needs to reopen or to look anew", workload.Open{Journal: "delete", Without: []string{workload.GuardReopen, workload.GuardFresh}}},
+		{"delete", false, workload.Open{Journal: "delete"}},
+		{"truncate", false, workload.Open{Journal: "truncate"}},
+		{"persist", false, workload.Open{Journal: "persist"}},
+		{"wal", false, workload.Open{Journal: "wal"}},
+		{"truncate with traps", true, workload.Open{Journal: "truncate", Traps: true}},
+		{"persist with traps", true, workload.Open{Journal: "persist", Traps: true}},
+		{"wal with traps", true, workload.Open{Journal: "wal", Traps: true}},
+		// On a local disk nobody needs to reopen, or to look anew.
+		{"delete without what it needs on a network", false, workload.Open{Journal: "delete", Traps: true, Without: []string{workload.GuardReopen, workload.GuardFresh}}},
 	} {
+		if tt.long && !realRun() {
+			continue
+		}
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			tt.open.Driver, tt.open.Path, tt.open.TTL = workload.Holdfast, newDatabase(t), 2*time.Second
@@ -66,15 +72,12 @@ func share(t *testing.T, o workload.Open) {
 		t.Error(line)
 	}
 	// What stock SQLite finds is the same.
-	for _, p := range []*process{first, third} {
-		status := p.must(workload.Command{Do: workload.DoStatus, Conn: "1"}).Status
-		if status.File != "" {
-			o.Path = filepath.Join(filepath.Dir(o.Path), status.File)
-			break
-		}
+	if file := first.must(workload.Command{Do: workload.DoStatus, Conn: "1"}).Status.File; file != "" {
+		o.Path = filepath.Join(filepath.Dir(o.Path), file)
 	}
-	first.must(workload.Command{Do: workload.DoClose, Conn: "1"})
-	first.must(workload.Command{Do: workload.DoClose, Conn: "2"})
+	for _, conn := range []string{"1", "2"} {
+		first.must(workload.Command{Do: workload.DoClose, Conn: conn})
+	}
 	third.must(workload.Command{Do: workload.DoClose, Conn: "1"})
 	third.open(workload.Open{Driver: workload.Ncruces, Path: o.Path}, "stock")
 	for _, line := range h.Final(third.audit("stock")) {
@@ -91,7 +94,10 @@ func report(t *testing.T, h *workload.History, killed time.Duration) {
 		t.Errorf("it hangs: %v", o)
 	}
 	for _, o := range h.Operations() {
-		if o.Outcome != workload.OK && o.Why != workload.KindNoAnswer && o.Why != workload.KindBusy {
+		switch o.Why {
+		case "", workload.KindNoAnswer, workload.KindBusy:
+		case workload.KindLost: // on a machine that has much else to do
+		default:
 			t.Errorf("%v: %s", o, o.Err)
 		}
 	}
@@ -113,7 +119,7 @@ func TestBench(t *testing.T) {
 	t.Parallel()
 	p := start(t, "a")
 	for _, driver := range []string{workload.Holdfast, workload.Ncruces} {
-		o := workload.Open{Driver: driver, Path: newDatabase(t), Journal: "wal", Params: nil}
+		o := workload.Open{Driver: driver, Path: newDatabase(t), Journal: "wal"}
 		p.open(o, driver)
 		p.must(workload.Command{Do: workload.DoSetup, Conn: driver})
 		for _, b := range []workload.Bench{{Kind: workload.BenchCommit, Count: 30}, {Kind: workload.BenchRead, Count: 30}, {Kind: workload.BenchRead, For: 50 * time.Millisecond}} {

@@ -68,7 +68,7 @@ const (
 	GuardFence  = "fence"  // a takeover copies, and goes on in the copy
 	GuardVerify = "verify" // the register is looked at before a commit is acknowledged and before a journal is finished
 	GuardTrace  = "trace"  // only before a journal is finished
-	GuardClock  = "clock"  // a holder gives up at its deadline, and learns from the register that it was overtaken
+	GuardClock  = "clock"  // a holder gives up at its deadline, and sees that it was overtaken or is asked; without, it can wait for nobody either, so let it come when nobody else has the database
 	GuardReopen = "reopen" // the database is closed, opened and read anew after somebody else wrote
 	GuardFresh  = "fresh"  // a listing of the register's directory asks the server
 )
