@@ -18,8 +18,9 @@ import (
 	"github.com/holdfastdb/holdfast/internal/netlab/image"
 )
 
-// bootLab boots a real cluster. It takes a minute of two cores, so it is done only when asked for; then nothing is left out.
-func bootLab(t *testing.T, config Config) *Cluster {
+// labImage is the image of a real lab. Booting takes a minute of two cores, so it is done only when asked for; then nothing is
+// left out.
+func labImage(t *testing.T) image.Image {
 	t.Helper()
 	if os.Getenv("HOLDFAST_LAB") == "" {
 		t.Skip("boots machines: set HOLDFAST_LAB=1")
@@ -28,16 +29,22 @@ func bootLab(t *testing.T, config Config) *Cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if config.Image, err = image.Build(t.Context(), filepath.Join(cache, "holdfast-netlab"), func(s string) { t.Log(s) }); err != nil {
+	img, err := image.Build(t.Context(), filepath.Join(cache, "holdfast-netlab"), func(s string) { t.Log(s) })
+	if err != nil {
 		t.Fatal(err)
 	}
+	return img
+}
+
+// bootLab boots a real cluster.
+func bootLab(t *testing.T, config Config) *Cluster {
+	t.Helper()
+	config.Image = labImage(t)
 	config.Log = func(s string) { t.Log(s) }
-	began := time.Now()
 	c, err := Boot(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("booted in %s", time.Since(began))
 	t.Cleanup(func() {
 		began := time.Now()
 		if err := c.Close(); err != nil {

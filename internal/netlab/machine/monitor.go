@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"sync"
 	"time"
@@ -106,17 +105,13 @@ func (m *monitor) setLinked(netdev string, up bool) {
 	m.changed = make(chan struct{})
 }
 
-// waitLinks waits until exactly those links are connected for which want says so.
-func (m *monitor) waitLinks(ctx context.Context, want map[string]bool) error {
+// waitLink waits until the link of that name is connected, or is not.
+func (m *monitor) waitLink(ctx context.Context, netdev string, up bool) error {
 	for {
 		m.mu.Lock()
-		linked, changed := maps.Clone(m.linked), m.changed
+		linked, changed := m.linked[netdev], m.changed
 		m.mu.Unlock()
-		good := true
-		for name, up := range want {
-			good = good && linked[name] == up
-		}
-		if good {
+		if linked == up {
 			return nil
 		}
 		select {
@@ -124,7 +119,7 @@ func (m *monitor) waitLinks(ctx context.Context, want map[string]bool) error {
 		case <-m.done:
 			return errMonitorClosed
 		case <-ctx.Done():
-			return fmt.Errorf("network links %v, want %v: %w", linked, want, context.Cause(ctx))
+			return fmt.Errorf("network link %s is connected: %v, want %v: %w", netdev, linked, up, context.Cause(ctx))
 		}
 	}
 }

@@ -4,6 +4,7 @@ package machine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -11,8 +12,12 @@ import (
 	"github.com/holdfastdb/holdfast/internal/netlab/image"
 )
 
-// How long a mount may take; mount.nfs itself tries for two minutes.
-const mountBound = time.Minute
+const (
+	mountBound = time.Minute // for all attempts; mount.nfs alone tries for two minutes
+	// The first SMB connections to a server that has just booted, on a host that is very busy, were seen to be closed by it
+	// ("Server abruptly closed the connection"), and the next ones not. That is not what the lab is about.
+	mountAttempts = 3
+)
 
 // A Mount is one way to reach the server's directory.
 type Mount struct {
@@ -71,7 +76,13 @@ func (m *Machine) mount(ctx context.Context, mnt Mount) error {
 	if err := m.do(ctx, "mkdir", "-p", mnt.Dir()); err != nil {
 		return err
 	}
-	return m.do(ctx, "mount."+mnt.Kind, mnt.Source, mnt.Dir(), "-o", mnt.Options)
+	for attempt := 1; ; attempt++ {
+		err := m.do(ctx, "mount."+mnt.Kind, mnt.Source, mnt.Dir(), "-o", mnt.Options)
+		if err == nil || attempt == mountAttempts || ctx.Err() != nil || errors.Is(err, ErrGone) {
+			return err
+		}
+		m.c.config.Log(fmt.Sprintf("%s: %v; trying again", m.name, err))
+	}
 }
 
 // Unmount undoes Mount. It fails while a process uses the mount.

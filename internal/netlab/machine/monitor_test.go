@@ -1,0 +1,103 @@
+//go:build linux
+
+package machine
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// withMonitor runs f with a monitor and the QEMU it speaks to, played by the test.
+func withMonitor(t *testing.T, f func(t *testing.T, m *monitor, qemu net.Conn, heard *bufio.Scanner)) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		m := newMonitor(near)
+		defer m.close()
+		defer far.Close()
+		if _, err := io.WriteString(far, `{"QMP": {"version": {}}}`+"\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		f(t, m, far, bufio.NewScanner(far))
+	})
+}
+
+func TestCommandsAndTheirAnswers(t *testing.T) {
+	withMonitor(t, func(t *testing.T, m *monitor, qemu net.Conn, heard *bufio.Scanner) {
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		go func() {
+			for i := 1; heard.Scan(); i++ {
+				switch i {
+				case 1: // no answer in time
+					time.Sleep(time.Minute)
+					fmt.Fprint(qemu, `{"return": {}, "id": 1}`+"\r\n")
+				case 2:
+					fmt.Fprint(qemu, `{"event": "STOP"}`+"\r\n"+`{"return": {}, "id": 2}`+"\r\n")
+				case 3:
+					fmt.Fprint(qemu, `{"error": {"class": "GenericError", "desc": "no nic9"}, "id": 3}`+"\r\n")
+				}
+			}
+		}()
+		if err := m.do(short, "stop", nil); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("command without an answer: %v", err)
+		}
+		time.Sleep(2 * time.Minute) // the answer comes, too late
+		if err := m.do(t.Context(), "cont", nil); err != nil {
+			t.Error(err)
+		}
+		if err := m.do(t.Context(), "set_link", map[string]any{"name": "nic9"}); err == nil || !strings.Contains(err.Error(), "no nic9") {
+			t.Errorf("refused command: %v", err)
+		}
+	})
+}
+
+func TestEndOfQEMUEndsACommand(t *testing.T) {
+	withMonitor(t, func(t *testing.T, m *monitor, qemu net.Conn, heard *bufio.Scanner) {
+		go func() {
+			heard.Scan()
+			qemu.Close()
+		}()
+		if err := m.do(t.Context(), "stop", nil); !errors.Is(err, errMonitorClosed) {
+			t.Errorf("command: %v", err)
+		}
+	})
+}
+
+func TestLinksAreAwaited(t *testing.T) {
+	withMonitor(t, func(t *testing.T, m *monitor, qemu net.Conn, heard *bufio.Scanner) {
+		say := func(event, netdev string) {
+			fmt.Fprintf(qemu, `{"event": "NETDEV_STREAM_%s", "data": {"netdev-id": %q}}`+"\r\n", event, netdev)
+		}
+		up := make(chan error, 1)
+		go func() { up <- m.waitLink(t.Context(), "n2", true) }()
+		say("CONNECTED", "n1")
+		synctest.Wait()
+		select {
+		case err := <-up:
+			t.Fatalf("another link was taken for it: %v", err)
+		default:
+		}
+		say("CONNECTED", "n2")
+		if err := <-up; err != nil {
+			t.Error(err)
+		}
+		say("DISCONNECTED", "n2")
+		synctest.Wait()
+		if err := m.waitLink(t.Context(), "n2", false); err != nil {
+			t.Error(err)
+		}
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := m.waitLink(short, "n2", true); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("link that is down: %v", err)
+		}
+	})
+}
