@@ -12,27 +12,33 @@ import (
 	"github.com/holdfastdb/holdfast/backends/leasefile"
 	"github.com/holdfastdb/holdfast/internal/netlab/workload"
 	"github.com/holdfastdb/holdfast/internal/pagecache"
+	"github.com/holdfastdb/holdfast/internal/undelegated"
 )
 
 // files are those that Holdfast gets where its operations are to meet traps, or guards
-// are taken away: the system's, and what Holdfast itself does beyond package os when
-// it has them without a layer between. It syncs data alone, and drops the kernel's
-// cache before it reads anew.
+// are taken away: the system's, and with them what Holdfast itself does beyond package
+// os when it has them without a layer between: no delegations, syncs of data alone, and
+// the kernel's cache dropped before something is read anew.
 type files struct {
 	traps    *traps // nil: none are met
 	without  guards
 	database string // its plain name, an absolute path
 
 	mu   sync.Mutex
-	kept map[string]*os.File // guarded by mu; without the guard reopen: databases, which are never closed
-	dirs map[string]*os.File // guarded by mu; without the guard fresh: directories of registers
-	hot  map[string]bool     // guarded by mu; journals that SQLite would play back
+	kept map[descriptor]*os.File // guarded by mu; without reopen or fresh: databases or directories, which are never closed
+	hot  map[string]bool         // guarded by mu; journals that SQLite would play back
+}
+
+// A descriptor names a file that is open, for writing too or not.
+type descriptor struct {
+	name   string
+	writes bool
 }
 
 func newFiles(t *traps, without guards, database string) *files {
 	return &files{
 		traps: t, without: without, database: filepath.Clean(database),
-		kept: make(map[string]*os.File), dirs: make(map[string]*os.File), hot: make(map[string]bool),
+		kept: make(map[descriptor]*os.File), hot: make(map[string]bool),
 	}
 }
 
@@ -47,49 +53,72 @@ type fileSystem struct {
 	data  bool // a sync needs no more than the data
 }
 
-func (s fileSystem) Open(name string) (afero.File, error) { return s.OpenFile(name, os.O_RDONLY, 0) }
+// Open opens what is there for reading: a file, or a directory.
+func (s fileSystem) Open(name string) (afero.File, error) {
+	if isRegister(name) {
+		return s.openRegister(name)
+	}
+	return s.met(workload.OpOpen, name, false, func() (*os.File, error) { return os.Open(name) })
+}
 
 func (s fileSystem) Create(name string) (afero.File, error) {
 	return s.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
 }
 
-func (s fileSystem) OpenFile(name string, flag int, perm fs.FileMode) (opened afero.File, err error) {
+func (s fileSystem) OpenFile(name string, flag int, perm fs.FileMode) (afero.File, error) {
 	kind := workload.OpOpen
 	if flag&os.O_CREATE != 0 {
 		kind = workload.OpCreate
 	}
-	s.files.traps.meet(operation{kind: kind, name: name}, func() { opened, err = s.open(name, flag, perm) })
+	writes := flag&(os.O_WRONLY|os.O_RDWR) != 0
+	return s.met(kind, name, writes, func() (*os.File, error) { return undelegated.OpenFile(name, flag, perm) })
+}
+
+// met opens a file whose operations meet traps, as its opening does.
+func (s fileSystem) met(kind, name string, writes bool, open func() (*os.File, error)) (opened afero.File, err error) {
+	s.files.traps.meet(operation{kind: kind, name: name}, func() { opened, err = s.wrapped(name, writes, open) })
 	return opened, err
 }
 
-func (s fileSystem) open(name string, flag int, perm fs.FileMode) (afero.File, error) {
-	f := s.files
-	switch {
-	case f.without.reopen && f.isDatabase(name):
-		k, err := f.keep(f.kept, name, flag&^os.O_EXCL, perm)
+func (s fileSystem) wrapped(name string, writes bool, open func() (*os.File, error)) (afero.File, error) {
+	if s.files.without.reopen && s.files.isDatabase(name) {
+		k, err := s.files.keep(descriptor{name, writes}, open)
 		if err != nil {
 			return nil, err
 		}
 		return &file{File: unclosed{k}, system: s, name: name}, nil
-	case f.without.fresh && strings.HasSuffix(name, leasefile.Suffix):
-		k, err := f.keep(f.dirs, name, flag, perm)
-		if err != nil {
-			return nil, err
-		}
-		return &file{File: &unfresh{unclosed: unclosed{k}, turn: &f.mu}, system: s, name: name}, nil
 	}
-	o, err := os.OpenFile(name, flag, perm)
+	f, err := open()
 	if err != nil {
 		return nil, err
 	}
-	plain := &file{File: o, system: s, name: name}
-	if f.without.fresh && ofRegister(name) {
-		return plain, nil
+	if s.data && !writes {
+		pagecache.Drop(f) // as for the listing of a directory, and for a copy
 	}
-	if flag&(os.O_WRONLY|os.O_RDWR) == 0 {
-		pagecache.Drop(o)
+	return systemFile{&file{File: f, system: s, name: name}, f}, nil
+}
+
+// isRegister reports whether a path is that of the directory of a register.
+func isRegister(name string) bool { return strings.HasSuffix(name, leasefile.Suffix) }
+
+// openRegister opens the directory of a register, which counts as listing it. What
+// lists it does so in ways of its own, if it gets a file of the system; it gets another
+// one without the guard fresh.
+func (s fileSystem) openRegister(name string) (opened afero.File, err error) {
+	s.files.traps.meet(operation{kind: workload.OpList, name: name}, func() {
+		var k *os.File
+		if s.files.without.fresh {
+			k, err = s.files.keep(descriptor{name, false}, func() (*os.File, error) { return os.Open(name) })
+			opened = &unfresh{unclosed: unclosed{k}, turn: &s.files.mu}
+		} else {
+			k, err = os.Open(name)
+			opened = k
+		}
+	})
+	if err != nil {
+		return nil, err
 	}
-	return systemFile{plain, o}, nil
+	return opened, nil
 }
 
 // isDatabase reports whether a file is the database, or a copy that a takeover made.
@@ -100,24 +129,19 @@ func (f *files) isDatabase(name string) bool {
 	return name == f.database || strings.HasPrefix(name, f.database+"@")
 }
 
-// keep returns the one descriptor of a file, which it opens for writing too as soon as
-// anybody wants to.
-func (f *files) keep(kept map[string]*os.File, name string, flag int, perm fs.FileMode) (*os.File, error) {
+// keep returns a descriptor that stays open. Whoever only reads gets that of those who
+// write, if there is one.
+func (f *files) keep(d descriptor, open func() (*os.File, error)) (*os.File, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	key := name
-	if flag&(os.O_WRONLY|os.O_RDWR) != 0 {
-		key += " for writing"
+	for _, fits := range []descriptor{{d.name, true}, d} {
+		if k := f.kept[fits]; k != nil {
+			return k, nil
+		}
 	}
-	if k := kept[key]; k != nil {
-		return k, nil
-	}
-	if k := kept[name+" for writing"]; k != nil {
-		return k, nil
-	}
-	k, err := os.OpenFile(name, flag, perm)
+	k, err := open()
 	if err == nil {
-		kept[key] = k
+		f.kept[d] = k
 	}
 	return k, err
 }
@@ -127,10 +151,10 @@ func (f *files) forget(name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.hot, name)
-	for _, key := range []string{name, name + " for writing"} {
-		if k := f.kept[key]; k != nil {
+	for _, d := range []descriptor{{name, true}, {name, false}} {
+		if k := f.kept[d]; k != nil {
 			k.Close()
-			delete(f.kept, key)
+			delete(f.kept, d)
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"testing"
@@ -163,23 +162,8 @@ func (p *process) audit(conn string) *workload.Audit {
 	return p.must(workload.Command{Do: workload.DoAudit, Conn: conn}).Audit
 }
 
-// newAppend is an append of a row of a writer that moves something and writes a book.
-func newAppend(writer string, n, book int) *workload.Append {
-	return &workload.Append{Writer: writer, N: n, From: 1, To: 2, Amount: 7 * n, Book: book}
-}
-
 func appends(conn string, a *workload.Append) workload.Command {
 	return workload.Command{Do: workload.DoAppend, Conn: conn, Append: a}
-}
-
-// newDatabase returns the path of a database that is not there yet.
-func newDatabase(t testing.TB) string {
-	t.Helper()
-	dir, err := filepath.EvalSymlinks(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return filepath.Join(dir, "app.db")
 }
 
 // A log keeps what a process logs.

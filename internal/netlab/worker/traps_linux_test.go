@@ -103,7 +103,7 @@ func TestTrapsOnTheRegister(t *testing.T) {
 	n := 0
 	for _, tt := range []struct{ op, name string }{
 		{workload.OpCreate, "*.json"}, {workload.OpWrite, "*.json"}, {workload.OpSync, "*.json"},
-		{workload.OpRename, "*.token"}, {workload.OpSync, "app.db.lease"}, {workload.OpRemove, "*.json"},
+		{workload.OpRename, "*.token"}, {workload.OpList, "app.db.lease"}, {workload.OpRemove, "*.json"},
 		{workload.OpRename, "*.token"},
 	} {
 		n++

@@ -63,16 +63,22 @@ func settled(ops []*Operation) (history []porcupine.Operation) {
 	appends, reads := split(ops)
 	sums := newSums(appends)
 	slices.SortFunc(reads, func(a, b *Operation) int { return cmp.Compare(a.Return, b.Return) })
+	seen := make(map[Row]time.Duration) // since when
+	last := &Operation{}
 	for _, r := range reads {
+		for _, row := range r.Saw.minus(last.Saw) {
+			if _, before := seen[row]; !before {
+				seen[row] = r.Return
+			}
+		}
+		last = r
 		history = append(history, porcupine.Operation{Input: step{true, sums.of(r.Saw)}, Call: int64(r.Call), Return: int64(r.Return)})
 	}
 	for row, a := range appends {
 		end, happened := a.Return, a.Outcome == OK
 		if a.Outcome == Unknown {
-			i := slices.IndexFunc(reads, func(r *Operation) bool { return r.Saw.Has(row) })
-			if happened = i >= 0; happened {
-				end = max(reads[i].Return, a.Call)
-			}
+			end, happened = seen[row]
+			end = max(end, a.Call)
 		}
 		if happened {
 			history = append(history, porcupine.Operation{Input: step{false, contentsOf(row)}, Call: int64(a.Call), Return: int64(end)})
