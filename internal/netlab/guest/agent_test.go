@@ -136,7 +136,7 @@ func TestSignalReachesChildren(t *testing.T) {
 
 func TestChildThatKeepsTheOutputOpenDoesNotHideTheExit(t *testing.T) {
 	h := newHost(t)
-	h.send(wire.Request{ID: 1, Op: wire.OpStart, Argv: []string{"sh", "-c", "sleep 10 & exit 4"}})
+	h.send(wire.Request{ID: 1, Op: wire.OpStart, Argv: []string{"sh", "-c", "sleep 30 & exit 4"}})
 	h.expect(wire.Event{Kind: wire.KindReply, ID: 1}, wire.Event{Kind: wire.KindExit, ID: 1, Code: 4})
 }
 

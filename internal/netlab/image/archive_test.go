@@ -25,6 +25,7 @@ func TestArchive(t *testing.T) {
 	a.text("etc/a/b", 0o644, "text")
 	a.file("bin/program", program)
 	a.file("usr/bin/program", program) // once is enough
+	a.file("lib/new/program", program)
 	a.dir("tmp")
 	if err := a.close(); err != nil {
 		t.Fatal(err)
@@ -52,6 +53,9 @@ func TestArchive(t *testing.T) {
 		"040755 0:0 etc/a ",
 		"100644 0:0 etc/a/b text",
 		"100755 0:0 usr/bin/program code",
+		"040755 0:0 usr/lib ",
+		"040755 0:0 usr/lib/new ",
+		"100755 0:0 usr/lib/new/program code",
 		"041777 0:0 tmp ",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -58,6 +58,7 @@ func TestUnpackMergesIntoUsr(t *testing.T) {
 		tar.Header{Name: "./bin/kmod", Typeflag: tar.TypeReg, Mode: 0o755},
 		tar.Header{Name: "./sbin/depmod", Typeflag: tar.TypeSymlink, Linkname: "/bin/kmod"},
 		tar.Header{Name: "./usr/sbin/other", Typeflag: tar.TypeSymlink, Linkname: "/usr/bin/kmod"},
+		tar.Header{Name: "./sbin/third", Typeflag: tar.TypeSymlink, Linkname: "/usr/bin/kmod"},
 		tar.Header{Name: "./usr/bin/same", Typeflag: tar.TypeLink, Linkname: "./bin/kmod"},
 		tar.Header{Name: "./lib/x/secret", Typeflag: tar.TypeReg, Mode: 0o4000}, // unreadable for a package's user, not for us
 		tar.Header{Name: "./usr/share/doc/kmod/README", Typeflag: tar.TypeReg, Mode: 0o644},
@@ -67,7 +68,7 @@ func TestUnpackMergesIntoUsr(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := map[string]string{}
-	for _, name := range []string{"usr/bin/kmod", "usr/sbin/depmod", "usr/sbin/other", "usr/bin/same", "usr/lib/x/secret"} {
+	for _, name := range []string{"usr/bin/kmod", "usr/sbin/depmod", "usr/sbin/other", "usr/sbin/third", "usr/bin/same", "usr/lib/x/secret"} {
 		b, err := os.ReadFile(filepath.Join(tr.dir, name))
 		if err != nil {
 			t.Error(err)
@@ -75,7 +76,7 @@ func TestUnpackMergesIntoUsr(t *testing.T) {
 		got[name] = string(b)
 	}
 	want := map[string]string{
-		"usr/bin/kmod": "./bin/kmod", "usr/sbin/depmod": "./bin/kmod", "usr/sbin/other": "./bin/kmod", "usr/bin/same": "./bin/kmod",
+		"usr/bin/kmod": "./bin/kmod", "usr/sbin/depmod": "./bin/kmod", "usr/sbin/other": "./bin/kmod", "usr/sbin/third": "./bin/kmod", "usr/bin/same": "./bin/kmod",
 		"usr/lib/x/secret": "./lib/x/secret",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -205,6 +205,13 @@ func TestPausedMachineKeepsNobodyBeyondTheContext(t *testing.T) {
 		if !errors.Is(err, errStuck) || written != maxUntook+1<<20 {
 			t.Errorf("after %d bytes: %v", written, err)
 		}
+		sent := 0
+		for err = nil; err == nil && sent < 2*cap(a.out); sent++ {
+			err = p.Signal(syscall.SIGKILL)
+		}
+		if !errors.Is(err, errStuck) {
+			t.Errorf("after %d signals: %v", sent, err)
+		}
 		if d := time.Since(began); d != time.Minute {
 			t.Errorf("all this took %s", d)
 		}
