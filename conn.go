@@ -42,6 +42,7 @@ var (
 	_ innerConn              = (*conn)(nil)
 	_ driver.SessionResetter = (*conn)(nil)
 	_ driver.Validator       = (*conn)(nil)
+	_ driver.Pinger          = (*conn)(nil)
 )
 
 func newConn(inner innerConn, w *world) *conn {
@@ -123,6 +124,13 @@ func (c *conn) pragma(name string) (value string, err error) {
 func (c *conn) Raw() *sqlite3.Conn {
 	c.used = true
 	return c.raw
+}
+
+// Ping does nothing but count as a use. Opening may have taken a lock that the
+// connection keeps, as _pragma=journal_mode(wal) does: from here on it gives way.
+func (c *conn) Ping(context.Context) error {
+	c.used = true
+	return nil
 }
 
 func (c *conn) Prepare(query string) (driver.Stmt, error) {

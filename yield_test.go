@@ -52,6 +52,25 @@ func TestIdleWALProcessYields(t *testing.T) {
 	}
 }
 
+// A program that has only looked whether it can open the database is in nobody's way.
+func TestPingedWALProcessYields(t *testing.T) {
+	t.Parallel()
+	path, o := wal(t)
+	o.Params["_pragma"] = append(o.Params["_pragma"], "journal_mode(wal)") // reads the file, and keeps SHARED
+	idle, other := elsewhere(t, path, o), elsewhere(t, path, o)
+	if err := idle.PingContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	exec(t, other, `INSERT INTO t VALUES (1)`)
+	if took := time.Since(start); took > 3*time.Second {
+		t.Errorf("the other process waited %v", took)
+	}
+	if n := query[int](t, idle, `SELECT count(*) FROM t`); n != 1 {
+		t.Errorf("%d rows, want 1", n)
+	}
+}
+
 // A connection in use yields when it is put back.
 func TestWALConnectionInUseYieldsAfterwards(t *testing.T) {
 	t.Parallel()
