@@ -76,6 +76,37 @@ func TestCommitThatIsRefused(t *testing.T) {
 	}
 }
 
+// A transaction that fails before its end leaves nothing, and nothing open.
+func TestAppendThatFails(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	for _, driver := range []string{workload.Ncruces, workload.Holdfast} {
+		ps := pools{traps: &traps{}}
+		p, err := ps.enter(ctx, workload.Open{Driver: driver, Path: newDatabase(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.setUp(ctx, 0); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Exec(`ALTER TABLE page RENAME TO elsewhere`); err != nil {
+			t.Fatal(err)
+		}
+		for n := 1; n <= 2; n++ {
+			if r := answer(1, workload.Reply{}, p.append(ctx, *newAppend("w", n, 1))); r.Outcome != workload.Failed || r.Kind != workload.KindOther {
+				t.Errorf("%s: without its pages: %+v", driver, r)
+			}
+		}
+		if err := p.append(ctx, *newAppend("w", 3, -1)); err != nil {
+			t.Errorf("%s: then: %v", driver, err)
+		}
+		if v, err := p.read(ctx, false); err != nil || v.Ledger.Len() != 1 || !v.Ledger.Has(workload.Row{Writer: "w", N: 3}) || v.Total != workload.Accounts*workload.Balance {
+			t.Errorf("%s: there is %+v, %v", driver, v, err)
+		}
+		ps.end()
+	}
+}
+
 // An audit finds what is wrong.
 func TestAuditFindsDamage(t *testing.T) {
 	t.Parallel()

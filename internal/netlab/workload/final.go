@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"time"
 )
 
 // Final returns what an audit, made when all was over, and the history disagree about,
@@ -68,12 +67,4 @@ func misplaced(appends map[Row]*Operation, rows []Row) (wrong []string) {
 		}
 	}
 	return wrong
-}
-
-// LongestWait returns how long the longest operation took that returned.
-func (s Summary) LongestWait() time.Duration {
-	if s.Longest == nil {
-		return 0
-	}
-	return s.Longest.Return - s.Longest.Call
 }

@@ -183,3 +183,11 @@ func (h *History) Summary() Summary {
 	}
 	return s
 }
+
+// LongestWait returns how long the longest operation took that returned.
+func (s Summary) LongestWait() time.Duration {
+	if s.Longest == nil {
+		return 0
+	}
+	return s.Longest.Return - s.Longest.Call
+}
