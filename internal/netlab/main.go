@@ -46,6 +46,8 @@ type section struct {
 // sections in the order in which they run.
 var sections = []section{
 	{"faults", "every mount under every fault, Holdfast and stock SQLite side by side", (*lab).runFaults},
+	{"moments", "the worst moments for something to happen, on each mount", (*lab).runMoments},
+	{"guards", "each guard taken away: what it prevents", (*lab).runGuards},
 }
 
 // errDamage is what the lab exits with if Holdfast broke a promise, or a guard was not needed.

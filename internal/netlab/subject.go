@@ -21,6 +21,9 @@ type subject struct {
 	mode  string // of its journal
 	traps bool   // its programs' file operations can be held
 
+	without []string // guards that all its programs do without
+	mb      int      // size of the filler
+
 	dir     string // on the server, below the export
 	history *workload.History
 	driver  *workload.Driver
@@ -43,7 +46,8 @@ func (s *subject) open() *workload.Open {
 		return &workload.Open{Driver: workload.Mattn, Path: s.path(), Journal: s.mode, Synchronous: "full", Busy: opLimit}
 	}
 	return &workload.Open{
-		Driver: workload.Holdfast, Path: s.path(), Journal: s.mode, Synchronous: "full", Busy: opLimit, TTL: s.lab.ttl, Traps: s.traps,
+		Driver: workload.Holdfast, Path: s.path(), Journal: s.mode, Synchronous: "full", Busy: opLimit, TTL: s.lab.ttl,
+		Traps: s.traps, Without: s.without,
 	}
 }
 
@@ -64,7 +68,7 @@ func (s *subject) begin(ctx context.Context, seed uint64) (err error) {
 	if s.procs[victim], err = s.lab.start(ctx, victim, s.who); err != nil {
 		return err
 	}
-	return s.must(ctx, s.procs[victim], workload.Command{Do: workload.DoSetup, Conn: "setup"})
+	return s.must(ctx, s.procs[victim], workload.Command{Do: workload.DoSetup, Conn: "setup", MB: s.mb})
 }
 
 // hangBound is when an operation counts as not answered, by the host's clock: longer
@@ -123,14 +127,18 @@ func (s *subject) work(ctx context.Context, p *process, prefix string) error {
 // opened opens a connection, and tries again as a program would that is told that the
 // database is busy, or its lease lost.
 func (s *subject) opened(ctx context.Context, p *process, conn string) error {
+	return s.openedAs(ctx, p, conn, s.open())
+}
+
+func (s *subject) openedAs(ctx context.Context, p *process, conn string, how *workload.Open) error {
 	for {
-		reply, err := p.Do(ctx, workload.Command{Do: workload.DoOpen, Conn: conn, Open: s.open()})
+		reply, err := p.Do(ctx, workload.Command{Do: workload.DoOpen, Conn: conn, Open: how})
 		if err == nil {
 			if err = reply.Error(); err == nil {
 				return nil
 			}
 		}
-		if again := sleep(ctx, time.Second); again != nil || reply.Outcome == "" {
+		if again := sleep(ctx, time.Second); again != nil || reply.Outcome == "" || reply.Kind == workload.KindCorrupt {
 			return fmt.Errorf("%v: open on %v: %w", s, p, err)
 		}
 	}

@@ -100,6 +100,10 @@ func (v verdict) damage() string {
 		return fmt.Sprintf("WRONG TOTAL, LOST %d", lost)
 	case lost > 0:
 		return fmt.Sprintf("LOST %d", lost)
+	case strings.Contains(all, "by the ledger"):
+		return "TORN"
+	case strings.Contains(all, "stale read"):
+		return "STALE READ"
 	}
 	return "WRONG"
 }

@@ -1,0 +1,186 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+
+	"github.com/holdfastdb/holdfast/internal/netlab/workload"
+)
+
+// A moment is one of the worst for something to happen. The victim is held there, which
+// the file operations of its program allow, until it has happened.
+type moment struct {
+	name  string
+	about string
+	short bool     // also if it is to be short
+	modes []string // of the journal, in which there is such a moment; nil: all
+	act   act
+}
+
+var moments = []moment{
+	{name: "page late", about: "cut between the last check and the write of a page", short: true, act: all(ready, held(beforePage(3)), lands)},
+	{name: "checkpoint late", about: "the same, as the end of a WAL is written to the database", modes: []string{"wal"}, act: all(ready, heldClosing(beforeCheckpoint), lands)},
+	{name: "finished, cut", about: "cut between the end of the journal, or the sync of the WAL, and the verification", act: all(ready, held(afterFinish), lands)},
+	{name: "finished, frozen", about: "the same, and the machine frozen instead", short: true, act: all(ready, held(afterFinish), freeze(victim), each(commits(other, 3)), wakes(victim, letGo(victim)), again)},
+	{name: "end late, killed", about: "cut as it ends its journal, and killed: that lands late", short: true, act: all(ready, held(beforeFinish), killedLate)},
+	{name: "unlink late, killed", about: "the same with the unlink of a journal or a WAL", modes: []string{"delete", "truncate", "wal"}, act: all(ready, heldClosing(beforeUnlink), killedLate)},
+	{name: "takeover, copier killed", about: "killed in mid-transaction; who takes over is killed at each step of that in turn", short: true, act: copierKilled},
+	{name: "takeover, copier frozen", about: "the same, and who takes over is frozen at a step until a third has the database", act: copierFrozen},
+	{name: "takeover, first one wakes", about: "frozen in mid-transaction, and wakes at a step of the takeover", act: firstWakes},
+}
+
+// ready has both programs have worked. The victim did last, and so has the lease.
+var ready = all(each(commits(other, 1)), each(commits(victim, 1)))
+
+// held has the victim be held in a transaction, and heldClosing as it closes the database.
+func held(at point) act {
+	return each(func(ctx context.Context, p *pair) error {
+		a := p.actors[victim]
+		return a.hold(ctx, at, a.beginAppend)
+	})
+}
+
+func heldClosing(at point) act {
+	return each(func(ctx context.Context, p *pair) error {
+		a := p.actors[victim]
+		return a.hold(ctx, at, a.beginClose)
+	})
+}
+
+func letGo(client int) func(context.Context, *pair) error {
+	return func(ctx context.Context, p *pair) error { return p.actors[client].letGo(ctx) }
+}
+
+func ended(client int) func(context.Context, *pair) error {
+	return func(ctx context.Context, p *pair) error { return p.actors[client].ended(ctx) }
+}
+
+func killed(client int) func(context.Context, *pair) error {
+	return func(_ context.Context, p *pair) error { return p.actors[client].kill() }
+}
+
+// lands has what is held hang in the kernel until others have gone on.
+var lands = all(cutOff(victim), each(letGo(victim)), each(commits(other, 3)), restore(victim), again)
+
+// again has everybody work again, when what hung is over.
+var again = all(each(ended(victim)), flushed(victim), each(back(victim)), each(commits(other, 1)), each(reads(other)))
+
+// killedLate is lands for a program that is killed while it hangs.
+var killedLate = all(
+	cutOff(victim), each(letGo(victim)), each(killed(victim)), each(commits(other, 3)), restore(victim),
+	each(ended(victim)), flushed(victim), each(commits(other, 1)), each(commits(victim, 1)), each(reads(other)),
+)
+
+// back has a program go on that was held. It may have closed its connection.
+func back(client int) func(context.Context, *pair) error {
+	return func(ctx context.Context, p *pair) error {
+		a := p.actors[client]
+		if a.came.Kind == "" {
+			if err := a.open(ctx); err != nil {
+				return err
+			}
+		}
+		return a.commits(ctx, 1)
+	}
+}
+
+func reads(client int) func(context.Context, *pair) error {
+	return func(ctx context.Context, p *pair) error { return p.actors[client].read(ctx) }
+}
+
+// runMoments prints one table: moment × mount.
+func (l *lab) runMoments(ctx context.Context) error {
+	mounts := l.chosenMounts()
+	t := table.NewWriter()
+	t.SetOutputMirror(os.Stdout)
+	t.SetStyle(table.StyleLight)
+	header := table.Row{"moment"}
+	for _, m := range mounts {
+		header = append(header, m)
+	}
+	t.AppendHeader(header)
+	defer t.Render()
+	var told []string
+	for i, m := range moments {
+		if l.short && !m.short {
+			continue
+		}
+		row, wrong, err := l.momentRow(ctx, m, i)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+		t.AppendRow(row)
+		told = append(told, wrong...)
+	}
+	t.Render()
+	t.ResetRows()
+	return tell(told)
+}
+
+// tell prints what is wrong, and returns errDamage if anything is.
+func tell(wrong []string) error {
+	for _, w := range wrong {
+		fmt.Println(w)
+	}
+	if len(wrong) > 0 {
+		return errDamage
+	}
+	return nil
+}
+
+func (l *lab) momentRow(ctx context.Context, m moment, turn int) (row table.Row, told []string, err error) {
+	began := time.Now()
+	sc := &scene{lab: l}
+	for i, mount := range l.chosenMounts() {
+		sc.pairs = append(sc.pairs, newPair(l, mount, l.modeOf(m.modes, i, turn), l.seed))
+	}
+	wrong, err := sc.run(ctx, m.act)
+	if err != nil {
+		return nil, nil, err
+	}
+	row = table.Row{m.name}
+	for i, p := range sc.pairs {
+		row = append(row, fmt.Sprintf("%s %s", p.mode, p.cell(wrong[i])))
+		for _, w := range wrong[i] {
+			told = append(told, fmt.Sprintf("%s, %v: %s", m.name, p.subject, w))
+		}
+	}
+	l.sayf("%s: %v", m.name, time.Since(began).Round(time.Second))
+	return row, told, nil
+}
+
+// modeOf is the journal mode of a mount, of those that are allowed: see [lab.mode].
+func (l *lab) modeOf(allowed []string, mount, turn int) string {
+	var modes []string
+	for _, m := range journalModes {
+		if (allowed == nil || slices.Contains(allowed, m)) && (len(l.modes) == 0 || slices.Contains(l.modes, m)) {
+			modes = append(modes, m)
+		}
+	}
+	if len(modes) == 0 { // what was chosen is none in which it happens
+		modes = allowed
+	}
+	return modes[(turn+mount)%len(modes)]
+}
+
+func newPair(l *lab, mount, mode string, seed uint64) *pair {
+	return &pair{subject: &subject{lab: l, mount: mount, who: holdfast, mode: mode, traps: true}, seed: seed}
+}
+
+// cell is what a table says of a pair.
+func (p *pair) cell(wrong []string) string {
+	switch what := (verdict{wrong: wrong}).damage(); {
+	case what != "":
+		return what
+	case p.steps > 0:
+		return fmt.Sprintf("ok %d steps, %.0fs", p.steps, p.waited.Seconds())
+	}
+	return fmt.Sprintf("ok %d, %.0fs", p.history.Summary().Counts["append "+workload.OK], p.waited.Seconds())
+}
