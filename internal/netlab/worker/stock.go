@@ -1,12 +1,10 @@
 package main
 
 import (
-	"context"
 	"database/sql/driver"
 	"fmt"
 	"maps"
 	"net/url"
-	"strconv"
 	"time"
 
 	sqlite3driver "github.com/ncruces/go-sqlite3/driver"
@@ -65,32 +63,6 @@ func pragmaDSN(o workload.Open) string {
 	return fileURI(o.Path, params)
 }
 
-// mattnDSN is one of mattn's driver, which runs its pragmas in the same order.
-func mattnDSN(o workload.Open) string {
-	params := url.Values{}
-	maps.Copy(params, o.Params)
-	params.Set("_busy_timeout", strconv.FormatInt(busy(o).Milliseconds(), 10))
-	for key, value := range map[string]string{"_journal_mode": o.Journal, "_synchronous": o.Synchronous} {
-		if value != "" {
-			params.Set(key, value)
-		}
-	}
-	return fileURI(o.Path, params)
-}
-
 func fileURI(path string, params url.Values) string {
 	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: params.Encode()}).String()
 }
-
-// opener makes connectors of a driver that has none.
-func opener(d driver.Driver) func(string) (driver.Connector, error) {
-	return func(dsn string) (driver.Connector, error) { return dsnConnector{d, dsn}, nil }
-}
-
-type dsnConnector struct {
-	driver driver.Driver
-	dsn    string
-}
-
-func (c dsnConnector) Connect(context.Context) (driver.Conn, error) { return c.driver.Open(c.dsn) }
-func (c dsnConnector) Driver() driver.Driver                        { return c.driver }
