@@ -70,6 +70,10 @@ func open(t *testing.T, pid int) int {
 // bootAndWait is the child: it says which processes are its machines, and waits to be killed.
 func bootAndWait(t *testing.T, dir string) {
 	c := bootLab(t, Config{Dir: dir, Clients: 1})
+	// A machine that runs would notice by itself that its port is closed, and switch itself off.
+	if err := c.Server.Pause(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	fmt.Printf("running %d %d\n", c.Server.inst.cmd.Process.Pid, c.Clients[0].inst.cmd.Process.Pid)
 	time.Sleep(time.Minute)
 }
