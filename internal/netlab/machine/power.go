@@ -109,7 +109,8 @@ func (m *Machine) on(ctx context.Context) error {
 }
 
 // Reset makes the machine crash and reboot at once. What it held in memory alone is lost; the server keeps its disk. It returns when
-// the machine has booted and a client's mounts are back.
+// the machine has booted and a client's mounts are back. A link that is cut stays cut, and a machine that is paused stays paused: a
+// client needs its link for the mounts, and any machine must run to boot.
 func (m *Machine) Reset(ctx context.Context) error { return m.wrap(m.reset(ctx)) }
 
 func (m *Machine) reset(ctx context.Context) error {
