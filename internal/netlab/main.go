@@ -48,6 +48,10 @@ var sections = []section{
 	{"faults", "every mount under every fault, Holdfast and stock SQLite side by side", (*lab).runFaults},
 	{"moments", "the worst moments for something to happen, on each mount", (*lab).runMoments},
 	{"guards", "each guard taken away: what it prevents", (*lab).runGuards},
+	{"stale", "reads right after another client's commit, also with the file held open beside", (*lab).runStale},
+	{"handover", "two clients in turn, and two that contend", (*lab).runHandover},
+	{"takeover", "from an accident of the holder to the first commit of another client", (*lab).runTakeover},
+	{"numbers", "commits and reads of one client beside stock SQLite, and their requests", (*lab).runNumbers},
 }
 
 // errDamage is what the lab exits with if Holdfast broke a promise, or a guard was not needed.
