@@ -18,7 +18,7 @@ type attempt struct {
 
 // patience is how long an idle holder gets to step down before a caller that
 // does not want to wait is told no: it has to look, write, and be seen.
-func (c *Coordinator) patience() time.Duration { return 4 * c.opts.Poll }
+func (c *Coordinator) patience() time.Duration { return 4 * c.leastTurn() }
 
 // giveUp returns the error to give up with, or nil to go on waiting. local is
 // the place of this process that is in the way, if one is. The caller holds mu.
@@ -43,6 +43,9 @@ func (a *attempt) giveUp(local *HeldError) error {
 	case out.err != nil && (permanent(out.err) || waited > p.c.patience()+p.c.opts.Timeout && a.exhausted()):
 		return told(out.err)
 	case out.held == nil:
+		return nil
+	case p.level == None && p.wrote && !out.held.Level.Writing():
+		p.wrote = false // it may be about to read this time, beside others who do
 		return nil
 	case climb && (a.level == Reserved || out.futile):
 		// The holder may be waiting for this very reader to leave. And of two that

@@ -30,6 +30,8 @@ type Coordinator struct {
 	decoded  atomic.Pointer[view] // what was read last; never changed
 	seen     atomic.Pointer[view] // what somebody else than the keeper read last; nil once it has taken note
 
+	swapTakes atomic.Int64 // nanoseconds, of late; 0 before the first swap
+
 	mu       sync.Mutex
 	places   map[*place]struct{} // guarded by mu
 	session  *session            // guarded by mu; never nil

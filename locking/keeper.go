@@ -22,9 +22,12 @@ type keeper struct {
 	beat     uint64   // of our entry by that swap; 0 if it took us out of the record
 	granted  instant  // when the present turn began: the level was raised, other than from a writing one
 	observer observer
-	expired  map[string]string  // holders found expired, and why
-	ghosts   map[string]instant // former selves that may still be in the record, and when each last sent a swap
-	horizon  horizon
+
+	asked   instant            // until then nobody was kept waiting
+	yielded yielded            // for whom it stepped down last
+	expired map[string]string  // holders found expired, and why
+	ghosts  map[string]instant // former selves that may still be in the record, and when each last sent a swap
+	horizon horizon
 
 	copying *copying // the copy that this session makes; nil if it makes none
 	sweep   *sweep   // the removal of what nobody needs any more that was begun last; nil if none was
@@ -34,7 +37,7 @@ type keeper struct {
 const never = time.Hour
 
 func newKeeper(c *Coordinator) *keeper {
-	return &keeper{c: c, session: c.session, ghosts: make(map[string]instant), looked: now(), sent: now(), landed: now(), granted: now()}
+	return &keeper{c: c, session: c.session, ghosts: make(map[string]instant), looked: now(), sent: now(), landed: now(), granted: now(), asked: now()}
 }
 
 // run keeps the place in the register until the coordinator was closed and all

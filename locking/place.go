@@ -20,6 +20,8 @@ type place struct {
 	sole    bool   // keeps other processes out at any level
 	claim   bool   // it comes in next only where nobody else is in: an earlier climb failed because somebody was
 	kept    bool   // it came in so, and has not climbed since
+	late    bool   // it came in while others asked: it may not climb past them
+	wrote   bool   // it has climbed since it came in last
 	want    Level  // what the process must hold for this place to go on; None if it does not wait
 	queue   bool   // want may be queued for
 	since   uint64 // first attempt of the keeper that knows of want
@@ -218,15 +220,18 @@ func (p *place) grant(level Level) (held *HeldError) {
 	}
 	need := level
 	if p.level == None {
-		if p.claim || p.nextSole {
+		if p.claim || p.nextSole || p.wrote { // who wrote is likely to write again
 			need = Exclusive
 		}
 	} else if p.sole {
 		need = Exclusive
 	}
 	limit := s.limit
-	if p.level == None {
+	switch {
+	case p.level == None:
 		limit = min(limit, s.door)
+	case p.level == Shared && p.late && s.door < s.level:
+		limit = min(limit, Shared)
 	}
 	if s.moving {
 		limit = p.level
@@ -237,8 +242,10 @@ func (p *place) grant(level Level) (held *HeldError) {
 	}
 	if p.level == None {
 		p.session, p.sole, p.kept, p.claim = s, p.nextSole, p.claim, false
+		p.late, p.wrote = s.door < s.level, false
 	}
 	if level.Writing() {
+		p.wrote = true
 		p.kept = false // from here on others may read beside it
 	}
 	p.level = level

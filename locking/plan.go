@@ -35,7 +35,7 @@ func (k *keeper) plan(in *intent) plan {
 	}
 	p.failed = k.copying.failure()
 	p.swap = k.worthIt(in, &p)
-	in.again = in.want > target
+	in.again = in.want > target && !k.yields()
 	return p
 }
 
@@ -94,12 +94,17 @@ func (k *keeper) target(in *intent) Level {
 	defer c.mu.Unlock()
 	held := c.held()
 	in.level = s.level
-	keep, _ := k.living().Keep(s.self.ID)
+	keep, asker := k.living().Keep(s.self.ID)
 	useless := held == None && in.want > s.level // what is kept is not what is waited for
-	asked := keep < s.level && (useless || k.granted.elapsed() >= c.opts.Poll)
+	resting := held == None && in.want == None && c.used.elapsed() >= c.pause()
+	asked := keep < s.level && (useless || resting || k.granted.elapsed() >= c.leastTurn())
 	s.door = s.level
-	if asked {
-		s.door = keep
+	if !asked {
+		k.asked = now()
+	} else {
+		if s.door = keep; !held.Writing() {
+			s.door = None // nobody comes in here any more before the one who asked
+		}
 		if held > keep {
 			c.tellAsked()
 		}
@@ -110,8 +115,12 @@ func (k *keeper) target(in *intent) Level {
 		return s.level
 	case c.closing, k.copying.failure() != nil && held == None:
 		target = None
-	case asked && held < s.level:
+	case asked && held < s.level && held <= keep && (!held.Writing() || k.asked.monotonic() >= c.leastTurn()):
+		// A transaction that writes is not interrupted to let readers in beside it, unless
+		// it takes long: it would have to wait for them before its end.
 		target = held
+		k.yielded = yielded{*asker, now()}
+	case in.want > s.level && k.yields():
 	case in.want > s.level:
 		return in.want
 	case held == None && in.want == None && k.unused():
@@ -158,9 +167,11 @@ func (k *keeper) rest(in *intent) time.Duration {
 	case want > s.level:
 		rest /= 4
 	case keep < s.level:
-		rest = min(rest, c.opts.Poll-k.granted.elapsed())
+		rest = min(rest, c.leastTurn()-k.granted.elapsed())
 		if rest <= 0 {
 			rest = c.opts.Poll // asked, and a lock is in the way: its Unlock kicks
+		} else {
+			rest = min(rest, c.pause())
 		}
 	case c.watching.works():
 		rest = c.opts.Renew / 2

@@ -31,6 +31,7 @@ func (k *keeper) swap(ctx context.Context, in *intent, p plan) error {
 	cancel()
 	switch {
 	case err == nil:
+		k.c.timed(k.sent.monotonic())
 		k.pending = nil
 		k.c.decoded.Store(&view{record: p.next, version: version})
 		k.tellEvicted(p.answer.Evicted)

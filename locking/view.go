@@ -150,8 +150,8 @@ func (k *keeper) adopt(sent instant) error {
 	if k.horizon.move(&k.known.record, s.self.ID, s.level, level) {
 		c.changes++
 	}
-	if level > s.level && !s.level.Writing() {
-		k.granted = now() // a climb in mid-transaction does not begin another turn
+	if level > s.level && (!s.level.Writing() || level == Exclusive) {
+		k.granted = now() // what it waited at PENDING for readers to leave is not part of its turn
 	}
 	s.level, s.limit, s.epoch = level, level, k.known.record.Epoch
 	s.door = level // until the next look at who asks
