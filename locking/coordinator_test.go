@@ -285,6 +285,45 @@ func TestSilentHolderExpiresNotBeforeItsTTL(t *testing.T) {
 	})
 }
 
+// Whoever opens a database may wait for a file that an unreachable holder has open
+// before it asks for a lock. That holder's time runs meanwhile.
+func TestTimeRunsFromTheFirstLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, row := range []struct {
+			name  string
+			alive bool // the holder writes once more after it was looked at
+			want  time.Duration
+		}{
+			{"a silent holder", false, 4 * time.Second},
+			{"one that was alive in between", true, 10 * time.Second},
+		} {
+			reg := &cell{}
+			freeze(t, reg, fenced(newShelf()), Exclusive)
+			c := open(t, reg, fenced(newShelf()))
+			_, err := c.Current(t.Context())
+			must(t, err)
+			time.Sleep(6 * time.Second)
+			if row.alive {
+				r := reg.record(t)
+				holder := r.Entries[0]
+				next, _ := r.Step(Request{Holder: holder.Holder, Level: holder.Level, TTL: 10 * time.Second, Fence: &Fencing{Database: "app.db"}})
+				value, err := next.Encode()
+				must(t, err)
+				_, err = reg.CompareAndSwap(t.Context(), reg.version(), value)
+				must(t, err)
+			}
+			start := time.Now()
+			l := newLock(t, c)
+			must(t, l.Lock(t.Context(), Shared, patient(time.Minute)))
+			if got := time.Since(start); got < row.want || got > row.want+time.Second {
+				t.Errorf("%s: taken over after %v, want %v", row.name, got, row.want)
+			}
+			must(t, l.Unlock(None))
+			must(t, c.Close(t.Context()))
+		}
+	})
+}
+
 func TestChangesTellOfOtherWriters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reg := &cell{}

@@ -67,6 +67,7 @@ func (k *keeper) turn(ctx context.Context) (wait time.Duration, done bool) {
 	in := k.c.gather()
 	k.follow(in.session)
 	if in.idle() && k.pending == nil {
+		k.glance()
 		return never, in.closing
 	}
 	err := k.step(ctx, &in)

@@ -59,6 +59,15 @@ func (k *keeper) overhear() error {
 	return k.settle()
 }
 
+// glance takes note of who was in when somebody here read the register, while there is
+// no other reason to look: whoever opens a database may be waiting for a file that an
+// unreachable holder has open, and that holder's time runs out meanwhile.
+func (k *keeper) glance() {
+	if v := k.c.seen.Swap(nil); v != nil {
+		k.observer.observe(v, k.session.self.ID)
+	}
+}
+
 func (k *keeper) mustLook(in *intent) bool {
 	every := k.c.opts.Poll
 	switch {
