@@ -11,6 +11,8 @@ import (
 
 	sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
 	"github.com/spf13/afero"
+
+	"github.com/holdfastdb/holdfast/internal/pagecache"
 )
 
 // aferoFS is any afero file system but [afero.OsFs].
@@ -59,6 +61,9 @@ func (a aferoFS) list(dir string, keep func(name string) bool) ([]string, error)
 	defer d.Close()
 	return listed(d, keep)
 }
+
+// shared is true: nobody can tell what such a file system stands on.
+func (a aferoFS) shared(string) bool { return true }
 
 func (a aferoFS) resolve(name string) (string, bool, error) {
 	path := filepath.Clean(name)
@@ -162,6 +167,13 @@ func (f *aferoFile) Stat() (os.FileInfo, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.file.Stat()
+}
+
+// Forget does something if the file is one of the kernel's, in a thin disguise.
+func (f *aferoFile) Forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	pagecache.Drop(f.file)
 }
 
 // Allocate does nothing: the size is a hint, and afero has no way to pass it on.

@@ -62,6 +62,7 @@ func (d *database) settle(ctx context.Context, flag int, writes, missing bool) (
 	grade := d.locker.Grade()
 	d.leased, d.fenced = leased(grade), grade == locking.GradeFenced
 	if d.leased {
+		d.remembered = d.vfs.files.shared(filepath.Dir(d.path))
 		d.vfs.leased.Store(true)
 	}
 	at, err := d.locate(ctx, !missing)

@@ -3,9 +3,12 @@ package vfs
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
 	"github.com/spf13/afero"
 )
 
@@ -193,4 +196,71 @@ func (d denying) Stat(name string) (os.FileInfo, error) {
 		return nil, os.ErrNotExist
 	}
 	return d.Fs.Stat(name)
+}
+
+// forgettingFS notes in which order its files are opened, forgotten and read.
+type forgettingFS struct {
+	fileSystem
+	remote bool
+	did    *[]string
+}
+
+type forgettingFile struct {
+	handle
+	did *[]string
+}
+
+func (f forgettingFS) shared(string) bool { return f.remote }
+
+func (f forgettingFS) open(name string, flag int, perm os.FileMode) (handle, error) {
+	h, err := f.fileSystem.open(name, flag, perm)
+	if err != nil || filepath.Ext(name) != ".db" {
+		return h, err
+	}
+	*f.did = append(*f.did, "open")
+	return forgettingFile{h, f.did}, nil
+}
+
+func (f forgettingFile) Forget() { *f.did = append(*f.did, "forget") }
+
+func (f forgettingFile) ReadAt(p []byte, off int64) (int, error) {
+	*f.did = append(*f.did, "read")
+	return f.handle.ReadAt(p, off)
+}
+
+// What the kernel remembers of a file may be old even though it was just opened: on NFS
+// a second process of this machine that has it open for writing is enough.
+func TestPagesOfTheKernelAreForgottenAfterAnotherProcess(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		remote bool
+		want   []string
+	}{
+		{"remote", true, []string{"open", "forget", "read"}},
+		{"local", false, []string{"open", "read"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			a := newArbiter()
+			path := filepath.Join(scratch(t), "app.db")
+			v := New(nil, a.process("here").open)
+			var did []string
+			v.files = forgettingFS{v.files, row.remote, &did}
+			sqlitevfs.Register(t.Name(), v)
+			t.Cleanup(func() { sqlitevfs.Unregister(t.Name()) })
+			here := connect(t, t.Name(), path, "")
+			there := connect(t, register(t, nil, a.process("there").open), path, "")
+			run(t, here, "CREATE TABLE t(x); INSERT INTO t VALUES (1)")
+			run(t, there, "UPDATE t SET x=100")
+			did = nil
+			want(t, here, "SELECT x FROM t", "100")
+			if diff := cmp.Diff(row.want, slices.Compact(did)); diff != "" {
+				t.Errorf("after another process wrote (-want +got):\n%s", diff)
+			}
+			did = nil
+			want(t, here, "SELECT x FROM t", "100")
+			if slices.Contains(did, "forget") {
+				t.Errorf("it forgets though nobody else was in: %v", did)
+			}
+		})
+	}
 }

@@ -25,6 +25,8 @@ type database struct {
 	leased bool // other hosts may write, so nothing is known after an absence
 	fenced bool // the lease keeps to the fence
 
+	remembered bool // the kernel may remember what other hosts have changed since
+
 	refs int           // guarded by vfs.mu
 	open chan struct{} // closed when opening ended
 	err  error         // why opening failed; settled when open is closed
@@ -91,6 +93,11 @@ func (d *database) lookAgain(at locking.Current) error {
 		if err := b.reopen(); err != nil {
 			return b.missing(err)
 		}
+	}
+	if d.remembered {
+		// As long as any other process of this machine has the file open for writing, an
+		// NFS client does not look whether it was changed, even if it is opened anew.
+		d.body.Load().current().Forget()
 	}
 	marked, err := d.body.Load().lookAround()
 	if err != nil {

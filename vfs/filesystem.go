@@ -20,6 +20,9 @@ type fileSystem interface {
 	rename(from, to string) error
 	// list returns the names in dir that are to be kept, by a look that no cache answers.
 	list(dir string, keep func(name string) bool) ([]string, error)
+	// shared reports whether other hosts may have the files in dir open, so that the
+	// kernel may remember what they have changed.
+	shared(dir string) bool
 	// resolve returns the one absolute name of a file that need not exist, and
 	// whether its last element was a symbolic link.
 	resolve(name string) (path string, linked bool, err error)
@@ -34,6 +37,9 @@ type handle interface {
 	Sync(how durability) error
 	Size() (int64, error)
 	Stat() (fs.FileInfo, error)
+	// Forget has what is read from now on come from where the bytes are, and not from
+	// what the kernel remembers, if this is a file of the kernel's.
+	Forget()
 	// Allocate sets space aside for the file to grow to size; it never shrinks it.
 	Allocate(size int64) error
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/holdfastdb/holdfast/internal/fstype"
 	"github.com/holdfastdb/holdfast/internal/pagecache"
 	"github.com/holdfastdb/holdfast/internal/undelegated"
 	sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
@@ -81,6 +82,11 @@ func listed(d interface{ Readdirnames(int) ([]string, error) }, keep func(name s
 	}
 }
 
+func (hostFS) shared(dir string) bool {
+	t, err := fstype.Of(dir)
+	return err != nil || t.Network
+}
+
 func (hostFS) resolve(name string) (string, bool, error) {
 	abs, err := filepath.Abs(name)
 	if err != nil {
@@ -144,6 +150,8 @@ type hostFile struct{ *os.File }
 // descriptor's offset, on which nobody relies.
 func (f hostFile) Size() (int64, error)      { return f.Seek(0, io.SeekEnd) }
 func (f hostFile) Sync(how durability) error { return syncFile(f.File, how) }
+
+func (f hostFile) Forget() { pagecache.Drop(f.File) }
 
 func (f hostFile) Allocate(size int64) error {
 	end, err := f.Size()
