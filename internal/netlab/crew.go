@@ -87,18 +87,33 @@ func (c *crew) kill() {
 	}
 }
 
-// database makes a database of the bank, in a directory of its own.
-func (c *crew) database(ctx context.Context, mount, who, mode string) (*subject, error) {
-	s := &subject{lab: c.lab, mount: mount, who: who, mode: mode}
-	var err error
-	if s.dir, err = c.lab.directory(ctx); err != nil {
-		return nil, err
-	}
+// database makes a database of the bank, in a directory of its own. A host that is so
+// busy that leases expire gets some more tries.
+func (c *crew) database(ctx context.Context, mount, who, mode string) (s *subject, err error) {
 	p, err := c.on(ctx, victim, who)
 	if err != nil {
 		return nil, err
 	}
-	return s, s.must(ctx, p, workload.Command{Do: workload.DoSetup, Conn: "setup of " + s.dir})
+	for range 3 {
+		s = &subject{lab: c.lab, mount: mount, who: who, mode: mode}
+		if s.dir, err = c.lab.directory(ctx); err != nil {
+			return nil, err
+		}
+		err = s.must(ctx, p, workload.Command{Do: workload.DoSetup, Conn: "setup of " + s.dir})
+		if kindOf(err) != workload.KindLost {
+			break
+		}
+	}
+	return s, err
+}
+
+// kindOf is the kind of the error that a program reported, "" if it is none.
+func kindOf(err error) string {
+	var said *workload.Error
+	if errors.As(err, &said) {
+		return said.Kind
+	}
+	return ""
 }
 
 // A seat is an open connection of a program, and what was appended by it.
@@ -176,6 +191,18 @@ func median(of []float64) float64 {
 	}
 	sorted := slices.Sorted(slices.Values(of))
 	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
+}
+
+// timesOf is how many times the base some rates are, in the median of the rounds: what
+// slows a round down slows all sides. It is 0 without a base.
+func timesOf(rates, base []float64) float64 {
+	var times []float64
+	for i := range min(len(rates), len(base)) {
+		if base[i] > 0 {
+			times = append(times, rates[i]/base[i])
+		}
+	}
+	return median(times)
 }
 
 // ms is a duration as the tables show it.

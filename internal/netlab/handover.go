@@ -19,8 +19,8 @@ import (
 // How much is handed over, and for how long two clients contend.
 const (
 	handOvers     = 30 // in each direction
-	contendFor    = 10 * time.Second
-	contendRounds = 2
+	contendFor    = 6 * time.Second
+	contendRounds = 3
 	aside         = 300 * time.Millisecond // at most, between two that are timed, so that no poll is met in step
 )
 
@@ -112,7 +112,7 @@ func (l *lab) scaled(n int) int {
 
 // A struggle is what came of two clients that commit as fast as they can.
 type struggle struct {
-	rate    []float64 // both together, by round
+	rates   []float64 // both together, by round
 	commits [2]int    // by client
 	longest time.Duration
 	errors  map[string]int
@@ -161,10 +161,10 @@ func (l *lab) contendOn(ctx context.Context, c *crew, mount string) (rows []tabl
 			}
 		}
 	}
-	base := 0.0
+	var base []float64
 	for i, s := range sides {
 		if s.who == stock {
-			base = median(results[i].rate)
+			base = results[i].rates
 		}
 	}
 	for i, s := range sides {
@@ -203,7 +203,7 @@ func (r *struggle) round(ctx context.Context, c *crew, s *subject) error {
 			r.errors[kind] += n
 		}
 	}
-	r.rate = append(r.rate, rate)
+	r.rates = append(r.rates, rate)
 	return errors.Join(seats[0].leave(ctx), seats[1].leave(ctx))
 }
 
@@ -216,18 +216,18 @@ func (r *struggle) share() int {
 	return (100*min(r.commits[0], r.commits[1]) + all/2) / all
 }
 
-func (r *struggle) row(s *subject, base float64) table.Row {
-	rate := median(r.rate)
-	row := table.Row{s.mount, s.who, s.mode, fmt.Sprintf("%.1f", rate), ratio(rate, base), fmt.Sprintf("%d:%d", r.share(), 100-r.share()), ms(r.longest), kinds(r.errors)}
+func (r *struggle) row(s *subject, base []float64) table.Row {
+	times := timesOf(r.rates, base)
+	row := table.Row{
+		s.mount, s.who, s.mode, fmt.Sprintf("%.1f", median(r.rates)), ratio(times),
+		fmt.Sprintf("%d:%d", r.share(), 100-r.share()), ms(r.longest), kinds(r.errors),
+	}
 	if s.who == stock {
 		return append(row, "")
 	}
-	goals := []goal{
-		{"40:60", r.share() >= 40},
-		{"3 s", r.longest < 3*time.Second},
-	}
-	if base > 0 {
-		goals = append([]goal{{"2x", rate >= 2*base}}, goals...)
+	goals := []goal{{"40:60", r.share() >= 40}, {"3 s", r.longest < 3*time.Second}}
+	if base != nil {
+		goals = append([]goal{{"2x", times >= 2}}, goals...)
 	}
 	return append(row, verdictOf(goals))
 }

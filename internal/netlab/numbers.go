@@ -178,6 +178,9 @@ func (r *reading) add(m *workload.Measured, l load) {
 	}
 }
 
+// of is how many times as fast it was.
+func (r *reading) of(base *reading) float64 { return timesOf(r.rates, base.rates) }
+
 // each is so many of something for each operation.
 func (r *reading) each(n int) float64 { return float64(n) / float64(max(1, r.count)) }
 

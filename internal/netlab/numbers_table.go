@@ -10,13 +10,14 @@ import (
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 )
 
 func newRates() table.Writer {
 	t := newTable()
 	t.AppendHeader(table.Row{"mount", "with", "mode", "commits/s", "of stock", "requests a commit", "reads/s", "of stock", "requests a read", "goals"})
-	t.SetColumnConfigs([]table.ColumnConfig{{Number: 6, WidthMax: 44}, {Number: 10, WidthMax: 30}})
-	t.SetCaption("Medians of %d slices, taken in turn. Of stock: of its DELETE mode with its normal locking, or, where it cannot write, of that on smb-nobrl.\n"+
+	t.SetColumnConfigs([]table.ColumnConfig{{Number: 6, WidthMax: 44, WidthMaxEnforcer: text.WrapSoft}, {Number: 10, WidthMax: 30, WidthMaxEnforcer: text.WrapSoft}})
+	t.SetCaption("Medians of %d slices, taken in turn. Of stock: of what its DELETE mode with its normal locking did in the same round, on smb-nobrl where it cannot write.\n"+
 		"Stock in WAL mode has locking_mode=EXCLUSIVE. Requests are all that the mount sent meanwhile, the lease's renewals and polls included;\n"+
 		"a read counts as free of them if there is less than one for twenty reads.", numberRounds)
 	return t
@@ -38,8 +39,8 @@ func (s *side) rates(mount string, base *side) table.Row {
 	commits, reads := median(s.commits.rates), median(s.reads.rates)
 	return table.Row{
 		mount, with, mode,
-		fmt.Sprintf("%.1f", commits), ratio(commits, median(base.commits.rates)), s.commits.requests(),
-		fmt.Sprintf("%.0f", reads), ratio(reads, median(base.reads.rates)), fmt.Sprintf("%.2f", s.reads.each(s.reads.total)),
+		fmt.Sprintf("%.1f", commits), ratio(s.commits.of(&base.commits)), s.commits.requests(),
+		fmt.Sprintf("%.0f", reads), ratio(s.reads.of(&base.reads)), fmt.Sprintf("%.2f", s.reads.each(s.reads.total)),
 		verdictOf(s.goals(base)),
 	}
 }
@@ -49,25 +50,25 @@ func (s *side) goals(base *side) (goals []goal) {
 	if s.who != holdfast {
 		return nil
 	}
-	atLeast := func(what string, times float64, rates, of []float64) {
-		if len(of) > 0 {
-			goals = append(goals, goal{fmt.Sprintf("%gx %s", times, what), median(rates) >= times*median(of)})
+	atLeast := func(what string, times float64, r, of *reading) {
+		if len(of.rates) > 0 {
+			goals = append(goals, goal{fmt.Sprintf("%gx %s", times, what), r.of(of) >= times})
 		}
 	}
 	switch s.mount {
 	case "nfs3", "nfs42":
 		if s.mode == "wal" {
-			atLeast("commits", 6, s.commits.rates, base.commits.rates)
+			atLeast("commits", 6, &s.commits, &base.commits)
 			goals = append(goals, goal{"3 requests a commit", s.commits.each(s.commits.total) <= 3})
 		}
 		if s.mode == "delete" {
-			atLeast("commits", 2, s.commits.rates, base.commits.rates)
+			atLeast("commits", 2, &s.commits, &base.commits)
 		}
-		atLeast("reads", 100, s.reads.rates, base.reads.rates)
+		atLeast("reads", 100, &s.reads, &base.reads)
 		goals = append(goals, goal{"no request a read", s.reads.each(s.reads.total) < freeReads})
 	case "smb":
 		if s.mode == "wal" {
-			atLeast("commits", 4, s.commits.rates, base.commits.rates)
+			atLeast("commits", 4, &s.commits, &base.commits)
 		}
 	}
 	return goals

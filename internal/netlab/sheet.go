@@ -55,12 +55,12 @@ func verdictOf(goals []goal) string {
 	return "MISSED " + strings.Join(missed, ", ") + "; reached " + strings.Join(reached, ", ")
 }
 
-// ratio is how many times the base something is.
-func ratio(rate, base float64) string {
-	if base <= 0 {
+// ratio is how many times the base something is; 0 if there is none.
+func ratio(times float64) string {
+	if times == 0 {
 		return "-"
 	}
-	return fmt.Sprintf("%.1fx", rate/base)
+	return fmt.Sprintf("%.1fx", times)
 }
 
 // kinds tells how many there were of each.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +44,7 @@ type sighting struct {
 // runStale prints how many reads missed a commit: mount × situation × journal mode.
 func (l *lab) runStale(ctx context.Context) error {
 	t := newTable()
-	modes := l.staleModes()
+	modes := l.timedModes()
 	header := table.Row{"mount", "besides", "rounds"}
 	for _, who := range l.who {
 		for _, m := range modes {
@@ -89,16 +90,6 @@ func (l *lab) staleRounds() int {
 		return staleRounds / 2
 	}
 	return staleRounds
-}
-
-func (l *lab) staleModes() []string {
-	switch {
-	case len(l.modes) > 0:
-		return l.modes
-	case l.short:
-		return []string{"delete", "wal"}
-	}
-	return journalModes
 }
 
 // look has both clients write and read in turn, on all mounts at once.
@@ -198,7 +189,7 @@ func (s *sighting) round(ctx context.Context, writer *seat, readers []*seat) {
 		return
 	}
 	for _, r := range readers {
-		reply, err := r.order(ctx, workload.Command{Do: workload.DoRead, Limit: opLimit})
+		reply, err := r.order(ctx, workload.Command{Do: workload.DoRead, Limit: opLimit, Read: &workload.Read{Deep: true}})
 		if err != nil {
 			s.fail(err)
 			continue
@@ -208,19 +199,14 @@ func (s *sighting) round(ctx context.Context, writer *seat, readers []*seat) {
 			s.stale++
 			s.wrong = append(s.wrong, fmt.Sprintf("%v does not see row %v", r.process, row))
 		}
-		if reply.Read.Total != workload.Accounts*workload.Balance {
-			s.wrong = append(s.wrong, fmt.Sprintf("%v sees a total of %d", r.process, reply.Read.Total))
+		for _, problem := range reply.Read.Problems {
+			s.wrong = append(s.wrong, fmt.Sprintf("%v: %s", r.process, problem))
 		}
 	}
 }
 
 func (s *sighting) fail(err error) {
-	kind := workload.KindOther
-	var said *workload.Error
-	if errors.As(err, &said) {
-		kind = said.Kind
-	}
-	s.failed[kind]++
+	s.failed[cmp.Or(kindOf(err), workload.KindNoAnswer)]++
 	s.why = err.Error()
 }
 

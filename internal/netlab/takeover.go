@@ -187,7 +187,8 @@ func (l *lab) takeOver(ctx context.Context, c *crew, db *subject, a accident, st
 		s.copied, s.bytes, err = heir.copied(ctx, before)
 	}
 	c.giveUp(victim, holdfast)
-	err = errors.Join(err, a.recover(ctx, l), holder.kill(), heir.leave(ctx))
+	err = errors.Join(err, a.recover(ctx, l), heir.leave(ctx))
+	holder.kill() // it may be gone, with its machine
 	return s, err
 }
 
