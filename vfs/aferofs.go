@@ -41,6 +41,15 @@ func (a aferoFS) access(name string, flag sqlitevfs.AccessFlag) error {
 	return nil
 }
 
+// mayWrite opens the file, since there is no other way to ask all of afero.
+func (a aferoFS) mayWrite(name string) error {
+	f, err := a.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
 func (a aferoFS) syncDir(dir string) error {
 	d, err := a.Open(dir)
 	if errors.Is(err, fs.ErrPermission) {

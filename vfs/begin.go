@@ -15,9 +15,11 @@ import (
 	sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
 )
 
-// begin opens the bytes before the locks, so that a mistyped path leaves nothing
-// behind; only a file that is not there yet is created after them. A lock that keeps
-// to the fence may then say that the database is another file.
+// begin looks whether the file is there before it opens the locks, so that a mistyped
+// path leaves nothing behind. It opens the bytes after them: a lock that keeps to the
+// fence may say that the database is another file. And to open a file that a holder has
+// open who cannot be reached takes as long as the server waits for that one, while the
+// lock, which was looked at before, waits for it too.
 func (d *database) begin(ctx context.Context, flags sqlitevfs.OpenFlag) (writes bool, err error) {
 	if err := d.isCopy(); err != nil {
 		return false, err
@@ -25,7 +27,7 @@ func (d *database) begin(ctx context.Context, flags sqlitevfs.OpenFlag) (writes 
 	flag := openFlag(flags)
 	b := d.newBody("")
 	d.body.Store(b)
-	writes, err = b.openExisting(flag &^ os.O_CREATE)
+	err = b.exists()
 	missing := errors.Is(err, fs.ErrNotExist)
 	if missing && flag&os.O_CREATE == 0 {
 		if !d.mayBeElsewhere() {
@@ -41,7 +43,7 @@ func (d *database) begin(ctx context.Context, flags sqlitevfs.OpenFlag) (writes 
 	if d.locker, err = d.vfs.open(ctx, d.path, d.params, d.vfs.Storage(d.path)); err != nil {
 		return false, err
 	}
-	if writes, err = d.settle(ctx, flag, writes, missing); err != nil {
+	if writes, err = d.settle(ctx, flag, missing); err != nil {
 		d.locker.Close(ctx)
 	}
 	return writes, err
@@ -58,7 +60,7 @@ func (d *database) mayBeElsewhere() bool {
 }
 
 // settle finds, or creates, the file that is the database, once the locks are open.
-func (d *database) settle(ctx context.Context, flag int, writes, missing bool) (bool, error) {
+func (d *database) settle(ctx context.Context, flag int, missing bool) (writes bool, err error) {
 	grade := d.locker.Grade()
 	d.leased, d.fenced = leased(grade), grade == locking.GradeFenced
 	if d.leased {
@@ -72,7 +74,6 @@ func (d *database) settle(ctx context.Context, flag int, writes, missing bool) (
 	b := d.body.Load()
 	switch {
 	case at.File != "":
-		b.close()
 		b = d.newBody(at.File)
 		d.body.Store(b)
 		if writes, err = b.openExisting(flag &^ os.O_CREATE); err != nil {
@@ -82,6 +83,10 @@ func (d *database) settle(ctx context.Context, flag int, writes, missing bool) (
 		return false, fmt.Errorf("it does not exist: check the path, or create it with mode=rwc: %w", fs.ErrNotExist)
 	case missing:
 		if writes, err = d.create(b, flag); err != nil {
+			return false, err
+		}
+	default:
+		if writes, err = b.openExisting(flag &^ os.O_CREATE); err != nil {
 			return false, err
 		}
 	}

@@ -103,12 +103,23 @@ func (b *body) reopen() error { // called with database.mu held
 	if b.writes {
 		flag = os.O_RDWR
 	}
-	h, err := b.db.vfs.files.open(b.path, flag, b.perm)
+	h, writes, err := b.db.vfs.openOrReadOnly(b.path, flag, b.perm)
 	if err != nil {
 		return err // the closed handle stays, so that nothing works until the next try
 	}
 	b.content.Store(&h)
+	b.writes = writes
 	return nil
+}
+
+// writable returns nil if the bytes can be written.
+func (b *body) writable() error {
+	b.db.mu.Lock()
+	defer b.db.mu.Unlock()
+	if b.writes {
+		return nil
+	}
+	return errReadOnly
 }
 
 // lookAround finds out which side files there are, and whether the database is

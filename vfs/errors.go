@@ -33,11 +33,13 @@ var codes = []struct {
 	{locking.ErrHeld, sqlite3.ExtendedErrorCode(sqlite3.BUSY)},
 	{errDirectory, sqlite3.CANTOPEN_ISDIR},
 	{errReadOnlyDirectory, sqlite3.READONLY_DIRECTORY},
+	{errReadOnly, sqlite3.ExtendedErrorCode(sqlite3.READONLY)},
 }
 
 var (
 	errDirectory         = errors.New("it is a directory")
 	errReadOnlyDirectory = errors.New("its directory cannot be written")
+	errReadOnly          = errors.New("it cannot be opened for writing")
 )
 
 // coded returns the result code that the table gives err, or def if it is not

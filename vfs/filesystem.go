@@ -14,6 +14,9 @@ type fileSystem interface {
 	remove(name string) error
 	// access fails if name cannot be used as flag says, as access(2) does.
 	access(name string, flag sqlitevfs.AccessFlag) error
+	// mayWrite fails if name cannot be opened for writing, as far as that can be told
+	// without taking it from whoever has it open.
+	mayWrite(name string) error
 	// syncDir makes creations and removals in dir durable, where that can be asked for.
 	syncDir(dir string) error
 	// rename gives a file another name, in place of any that has it.

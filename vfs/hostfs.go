@@ -32,6 +32,8 @@ func (hostFS) rename(from, to string) error          { return os.Rename(from, to
 
 func (hostFS) access(name string, flag sqlitevfs.AccessFlag) error { return access(name, flag) }
 
+func (hostFS) mayWrite(name string) error { return access(name, sqlitevfs.ACCESS_READWRITE) }
+
 func (hostFS) syncDir(dir string) error {
 	if !syncsDirectories {
 		return nil

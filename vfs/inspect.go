@@ -20,25 +20,57 @@ import (
 // https://sqlite.org/fileformat2.html#magic_header_string
 const magic = "SQLite format 3\x00"
 
-// openExisting opens the bytes of a file that is there and can be a database.
-func (b *body) openExisting(flag int) (writes bool, err error) {
+// exists refuses what is not there, or is no file.
+func (b *body) exists() error {
 	info, err := b.db.vfs.files.stat(b.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return false, fmt.Errorf("it does not exist: check the path, or create it with mode=rwc: %w", fs.ErrNotExist)
+		return fmt.Errorf("it does not exist: check the path, or create it with mode=rwc: %w", fs.ErrNotExist)
 	case err != nil:
-		return false, err
+		return err
 	case info.IsDir():
-		return false, fmt.Errorf("%w: name a file in it", errDirectory)
+		return fmt.Errorf("%w: name a file in it", errDirectory)
 	case !info.Mode().IsRegular():
-		return false, errors.New("it is not a regular file")
+		return errors.New("it is not a regular file")
 	}
 	b.perm = info.Mode().Perm()
-	writes, err = b.reach(flag, b.perm)
+	return nil
+}
+
+// openExisting opens the bytes of a file that is there and can be a database.
+func (b *body) openExisting(flag int) (writes bool, err error) {
+	if err := b.exists(); err != nil {
+		return false, err
+	}
+	if b.db.leased {
+		writes, err = b.openToLook(flag)
+	} else {
+		writes, err = b.reach(flag, b.perm)
+	}
 	if err != nil {
 		return false, err
 	}
 	return writes, b.looksRight()
+}
+
+// openToLook opens the bytes for reading, and returns whether they can be written.
+// Under a lease they are opened anew before anything is done with them. For writing
+// that is soon enough: while an unreachable holder has them open, it can take as long
+// as the server waits for that one, and it may be that they are never written.
+func (b *body) openToLook(flag int) (writes bool, err error) {
+	if _, err := b.reach(os.O_RDONLY, b.perm); err != nil || flag&os.O_RDWR == 0 {
+		return false, err
+	}
+	switch err := b.db.vfs.files.mayWrite(b.path); {
+	case err == nil:
+		writes = true
+	case !unwritable(err):
+		return false, err
+	}
+	b.db.mu.Lock()
+	defer b.db.mu.Unlock()
+	b.writes = writes
+	return writes, nil
 }
 
 // looksRight refuses what is certainly no database, before anything is created

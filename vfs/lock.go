@@ -87,6 +87,12 @@ func (f *File) take(to locking.Level, again func() bool) error {
 
 // climb raises a level that is held.
 func (f *File) climb(from, to locking.Level) error {
+	if f.db.leased {
+		// It may be known only since it was opened under the lease.
+		if err := f.body().writable(); err != nil {
+			return err
+		}
+	}
 	again := f.busy
 	if from == locking.Shared && !f.retries() {
 		again = nil

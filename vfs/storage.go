@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/holdfastdb/holdfast/internal/fence"
 	"github.com/holdfastdb/holdfast/locking"
@@ -30,7 +31,23 @@ func (s *storage) Name() string { return s.name }
 
 // Copy implements [locking.Storage].
 func (s *storage) Copy(ctx context.Context, from, to string, progress func(copied, total int64)) error {
+	s.callBack(from)
 	return fence.Copy(ctx, s.files, from, to, progress)
+}
+
+// callBack opens at once what a copy opens one after the other. For each file that a
+// holder has open who cannot be reached, the server may wait before it lets somebody
+// else read it: half a minute on SMB.
+func (s *storage) callBack(name string) {
+	var all sync.WaitGroup
+	for _, suffix := range append([]string{""}, sides...) {
+		all.Go(func() {
+			if f, err := s.files.Open(name + suffix); err == nil {
+				f.Close() // what is wrong with it comes out when it is needed
+			}
+		})
+	}
+	all.Wait()
 }
 
 // Remove implements [locking.Storage].
@@ -74,8 +91,17 @@ func (f fenceFS) Create(name string, like fs.FileInfo) (fence.File, error) {
 	return fenceFile(h), nil
 }
 
+// Remove removes a file once everybody else has given it back. It may be one that a
+// holder has open who cannot be reached: to remove it takes as long as the server
+// waits for that one, and while a kernel removes a name nothing else in its directory
+// can be created. So that wait is waited for by opening the file, which holds up nobody.
 func (f fenceFS) Remove(name string) error {
-	return f.files.remove(filepath.Join(f.dir, name))
+	path := filepath.Join(f.dir, name)
+	_, _ = f.files.stat(path) // to open a name that the kernel does not know yet holds up others too
+	if h, err := f.files.open(path, os.O_RDWR, 0); err == nil {
+		_ = h.Close()
+	}
+	return f.files.remove(path)
 }
 
 func (f fenceFS) SyncDir() error {
