@@ -124,7 +124,7 @@ type seat struct {
 	last int // number of the latest row, acknowledged or not
 }
 
-// seat opens a connection.
+// seat opens a connection. A machine whose link was just cut may need some tries.
 func (c *crew) seat(ctx context.Context, client int, who string, open *workload.Open) (*seat, error) {
 	p, err := c.on(ctx, client, who)
 	if err != nil {
@@ -134,8 +134,17 @@ func (c *crew) seat(ctx context.Context, client int, who string, open *workload.
 	c.seats++
 	t := &seat{process: p, conn: fmt.Sprintf("seat%d", c.seats)}
 	c.mu.Unlock()
-	_, err = t.order(ctx, workload.Command{Do: workload.DoOpen, Open: open})
-	return t, err
+	ctx, cancel := context.WithTimeout(ctx, 2*workerBound)
+	defer cancel()
+	for {
+		_, err := t.order(ctx, workload.Command{Do: workload.DoOpen, Open: open})
+		if kind := kindOf(err); kind != workload.KindUnreached && kind != workload.KindLost {
+			return t, err
+		}
+		if sleep(ctx, time.Second) != nil {
+			return t, err
+		}
+	}
 }
 
 // order has the program do something on the connection.
