@@ -12,8 +12,10 @@
 // and rename the token to that version's name. A rename consumes its source, so
 // of all swaps from one version one succeeds; one that comes late, even by an
 // hour, finds no source, since a nonce never comes back. To read is to list the
-// directory, which NFS and SMB clients answer freshly, as opposed to the content
-// or the absence of a file, and then to read the file that never changes.
+// directory, and then to read the file that never changes. NFS and SMB clients can be
+// made to ask the server for a listing, as opposed to the content or the absence of a
+// file. On SMB they can be made to ask for a name as well, which is cheaper: as long as
+// the token that is known is there, there is no other. Package remotedir says how.
 //
 // A value whose number is not larger than the token's, and which is not the
 // token's, belongs to a swap that can never take effect any more. Anybody may
@@ -29,7 +31,10 @@
 // whose source is missing, and a rename of a directory onto one that is not
 // empty. This is tried once before the first swap. That a rename is atomic and a
 // listing fresh cannot be tried from one host; it was measured on NFS 3, 4.0 and
-// 4.2 and on SMB 3.1.1 with Linux clients. Not measured: a Windows client of an
+// 4.2 and on SMB 3.1.1 with Linux clients. A Linux client of an SMB server that leases
+// directories remembers listings, so each is confirmed by asking for the token; if the
+// server has no extended attributes that needs the mount option nohandlecache. Not
+// measured: a Windows client of an
 // SMB share, which may answer a listing from a cache that is seconds old. A swap
 // from a stale version fails there as it does everywhere.
 //

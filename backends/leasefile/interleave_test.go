@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -25,18 +26,22 @@ func TestInterleavings(t *testing.T) {
 		number      uint64 // of the register before; 0: unused
 		do          []string
 		preemptions int
+		memory      bool // listings come from memory
 	}{
-		{"two swaps", 7, []string{"swap", "swap"}, 3},
-		{"two swaps that sweep", sweepEvery - 1, []string{"swap", "swap"}, 2},
-		{"swap and a reader", 7, []string{"swap", "read"}, 3},
-		{"swaps and a reader", sweepEvery - 2, []string{"swap twice", "read"}, 3},
-		{"one overtakes twice", sweepEvery - 2, []string{"swap", "swap twice"}, 2},
-		{"a sweep meets a swap ahead", sweepEvery - 1, []string{"swap", "read and swap"}, 2},
-		{"two creates", 0, []string{"swap", "swap"}, 2},
-		{"create, swap and a late creator", 0, []string{"swap", "swap twice"}, 2},
-		{"create and a reader", 0, []string{"swap", "read"}, 2},
-		{"two creates and a wipe", 0, []string{"swap", "swap", "wipe"}, 1},
-		{"swap and a wipe", 7, []string{"swap", "wipe"}, 2},
+		{"two swaps", 7, []string{"swap", "swap"}, 3, false},
+		{"two swaps that sweep", sweepEvery - 1, []string{"swap", "swap"}, 2, false},
+		{"swap and a reader", 7, []string{"swap", "read"}, 3, false},
+		{"swaps and a reader", sweepEvery - 2, []string{"swap twice", "read"}, 3, false},
+		{"one overtakes twice", sweepEvery - 2, []string{"swap", "swap twice"}, 2, false},
+		{"a sweep meets a swap ahead", sweepEvery - 1, []string{"swap", "read and swap"}, 2, false},
+		{"two creates", 0, []string{"swap", "swap"}, 2, false},
+		{"create, swap and a late creator", 0, []string{"swap", "swap twice"}, 2, false},
+		{"create and a reader", 0, []string{"swap", "read"}, 2, false},
+		{"two creates and a wipe", 0, []string{"swap", "swap", "wipe"}, 1, false},
+		{"swap and a wipe", 7, []string{"swap", "wipe"}, 2, false},
+		{"two swaps by memory", 7, []string{"swap", "read and swap"}, 2, true},
+		{"swaps and a reader by memory", sweepEvery - 2, []string{"swap twice", "read twice"}, 2, true},
+		{"two creates by memory", 0, []string{"swap", "swap"}, 1, true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			dir, todo, runs := memoryDir(t), [][]int{nil}, 0
@@ -47,7 +52,7 @@ func TestInterleavings(t *testing.T) {
 					todo = todo[:len(todo)-1]
 					runs++
 					parent := filepath.Join(dir, strconv.Itoa(runs))
-					run := newInterleaving(t, parent, row.number, row.do)
+					run := newInterleaving(t, parent, row.number, row.do, row.memory)
 					run.follow(prefix)
 					if err := run.check(t); err != nil {
 						t.Errorf("schedule %v: %v\n%s", run.schedule, err, run.trace)
@@ -71,6 +76,7 @@ type actor struct {
 	value    string          // read
 	from     locking.Version // swapped from
 	version  locking.Version // read or won
+	least    uint64          // the number that was there when it began to read last
 	swapped  bool            // its rename took effect
 	finished chan struct{}
 }
@@ -84,7 +90,7 @@ type interleaving struct {
 	trace    string
 }
 
-func newInterleaving(t *testing.T, parent string, number uint64, do []string) *interleaving {
+func newInterleaving(t *testing.T, parent string, number uint64, do []string, memory bool) *interleaving {
 	if err := os.Mkdir(parent, 0o777); err != nil {
 		t.Fatal(err)
 	}
@@ -98,14 +104,14 @@ func newInterleaving(t *testing.T, parent string, number uint64, do []string) *i
 		run.actors = append(run.actors, a)
 		go func() {
 			defer close(a.finished)
-			a.act(run.dir, old, fmt.Sprintf("actor %d", i))
+			a.act(run.dir, old, fmt.Sprintf("actor %d", i), memory)
 		}()
 		a.await()
 	}
 	return run
 }
 
-func (a *actor) act(dir string, old locking.Version, value string) {
+func (a *actor) act(dir string, old locking.Version, value string, memory bool) {
 	h := &hookFs{Fs: afero.NewOsFs()}
 	h.before = func(c call) error {
 		switch c.op {
@@ -123,13 +129,21 @@ func (a *actor) act(dir string, old locking.Version, value string) {
 		return err
 	}
 	r := New(h, dir)
+	if memory {
+		r, _ = newRemembering(h, dir)
+	}
 	r.probed.Store(a.does != "swap") // to probe or not makes no difference to the rest
 	ctx := context.Background()
 	switch a.does {
-	case "read":
-		var value []byte
-		value, a.version, a.told = r.Read(ctx)
-		a.value = string(value)
+	case "read", "read twice":
+		for range strings.Count(a.does, "twice") + 1 {
+			var value []byte
+			a.least = present(dir)
+			if value, a.version, a.told = r.Read(ctx); a.told != nil {
+				return
+			}
+			a.value = string(value)
+		}
 	case "wipe":
 		// As rm -r: it fails if somebody adds a file meanwhile.
 		_ = eachName(h, dir, func(names []string) bool {
@@ -150,6 +164,18 @@ func (a *actor) act(dir string, old locking.Version, value string) {
 			a.version, a.told = r.CompareAndSwap(ctx, a.version, []byte(value))
 		}
 	}
+}
+
+// present returns the number of the token that is there, and 0 if there is none.
+func present(dir string) uint64 {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if text, ok := strings.CutSuffix(e.Name(), tokenSuffix); ok {
+			s, _ := parseState(text)
+			return s.number
+		}
+	}
+	return 0
 }
 
 // await waits until the actor wants to make a call, or is done.
@@ -231,9 +257,12 @@ func (run *interleaving) check(t *testing.T) error {
 	for i, a := range run.actors {
 		switch {
 		case a.does == "wipe" || wiped && half(a.told):
-		case a.does == "read":
+		case a.does == "read" || a.does == "read twice":
 			if a.told != nil || a.value != "before" && a.value != "actor 0" && a.version != locking.Unused {
 				return fmt.Errorf("actor %d read %q, %v", i, a.value, a.told)
+			}
+			if s, _ := parseState(string(a.version)); s.number < a.least {
+				return fmt.Errorf("actor %d read version %q, though it was %d before", i, a.version, a.least)
 			}
 		case a.told == nil && !a.swapped:
 			return fmt.Errorf("actor %d was told that it won, and did not", i)

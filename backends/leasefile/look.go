@@ -36,13 +36,13 @@ func (r *Register) look(ctx context.Context) (listing, error) {
 			return listing{}, err
 		}
 		l, err := r.list()
-		if errors.Is(err, fs.ErrNotExist) {
-			err = r.checkAbsent()
-			if err == nil {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			if err = r.checkAbsent(); err == nil {
 				return listing{}, nil
 			}
-		} else if err == nil {
-			if err = l.check(); err == nil {
+		case err == nil:
+			if err = r.confirm(l); err == nil {
 				return l, nil
 			}
 		}
@@ -54,18 +54,47 @@ func (r *Register) look(ctx context.Context) (listing, error) {
 	return listing{}, last
 }
 
+// A directory is that of a register, which others change. It is a [remotedir.Dir],
+// except in tests.
+type directory interface {
+	Names() (names []string, fresh bool, err error)
+	Has(name string) (bool, error)
+}
+
 // list lists the directory of the register.
 func (r *Register) list() (listing, error) {
-	// One at a time: the kernel would answer one listing with what it is just reading
-	// for another, which may have been asked for earlier.
-	r.listing.Lock()
-	defer r.listing.Unlock()
-	var names []string
-	err := eachName(r.fs, r.dir, func(some []string) bool {
-		names = append(names, some...)
-		return true
-	})
-	return parseListing(names), err
+	names, fresh, err := r.files.Names()
+	if err != nil {
+		return listing{}, r.whyUnlisted(err)
+	}
+	l := parseListing(names)
+	l.fresh = fresh
+	return l, nil
+}
+
+// confirm returns nil if there is exactly one token in a listing, and it was there
+// during the look. A token that is gone never comes back, and another is there since.
+func (r *Register) confirm(l listing) error {
+	if err := l.check(); err != nil || l.fresh {
+		return err
+	}
+	token := l.state().token()
+	switch has, err := r.files.Has(token); {
+	case errors.Is(err, errors.ErrUnsupported):
+		return unfit("the kernel may list a directory as it was, and the server has no extended attributes to ask for: mount it with the option nohandlecache")
+	case err != nil:
+		return err
+	case !has:
+		return unsettled{fmt.Errorf("%w: %q is listed but gone: the kernel lists the directory as it was; mount it with the option nohandlecache", locking.ErrUnreachable, token)}
+	}
+	return nil
+}
+
+// stands reports whether the register is known to be at s, because the server says
+// that its token is there. That is not known wherever it would take a listing.
+func (r *Register) stands(s state) bool {
+	has, err := r.files.Has(s.token())
+	return has && err == nil
 }
 
 // checkAbsent returns nil if there is no register. An NFS client goes on saying
@@ -140,14 +169,18 @@ func eachName(fsys afero.Fs, dir string, f func([]string) bool) error {
 			return nil
 		}
 		if err != nil {
-			return notDirectory(d, err)
+			return err
 		}
 	}
 }
 
-// notDirectory says so if that is why d could not be listed.
-func notDirectory(d afero.File, err error) error {
-	if info, statErr := d.Stat(); statErr == nil && !info.IsDir() {
+// whyUnlisted returns the error of listing the directory of the register, or one that
+// says that it is no directory.
+func (r *Register) whyUnlisted(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if info, statErr := r.fs.Stat(r.dir); statErr == nil && !info.IsDir() {
 		return fmt.Errorf("%w: it is not a directory; move it away, or %s", locking.ErrForeign, elsewhere)
 	}
 	return err

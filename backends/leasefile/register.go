@@ -10,12 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/spf13/afero"
 
+	"github.com/holdfastdb/holdfast/internal/remotedir"
 	"github.com/holdfastdb/holdfast/locking"
 )
 
@@ -31,8 +31,8 @@ type Register struct {
 	dir    string      // cleaned
 	probed atomic.Bool // the file system passed probe
 
-	listing sync.Mutex
-	latest  atomic.Pointer[loaded] // what was read or written last; nil if nothing was
+	files  directory
+	latest atomic.Pointer[loaded] // what was read or written last; nil if nothing was
 }
 
 // A loaded value is that of a state, which never gets another one.
@@ -45,7 +45,8 @@ type loaded struct {
 // /data/app.db.lease. It does no I/O: the first swap from [locking.Unused]
 // creates dir, whose parent must exist.
 func New(fsys afero.Fs, dir string) *Register {
-	return &Register{fs: fsys, dir: filepath.Clean(dir)}
+	dir = filepath.Clean(dir)
+	return &Register{fs: fsys, dir: dir, files: remotedir.New(fsys, dir)}
 }
 
 // String returns the lock URL of the register, such as
@@ -53,8 +54,10 @@ func New(fsys afero.Fs, dir string) *Register {
 func (r *Register) String() string { return lockURL(r.dir) }
 
 // Read returns the present value and version, by one listing, and one file if the
-// version is not the one that was read or written last. It writes nothing. It returns [locking.ErrForeign] if dir is something else, and
-// [locking.ErrRecord] if it is a register from which files were removed.
+// version is not the one that was read or written last. On SMB it asks first whether
+// it still is that one, and does not list if so. It writes nothing. It returns
+// [locking.ErrForeign] if dir is something else, and [locking.ErrRecord] if it is a
+// register from which files were removed.
 // Cancelling ctx takes effect between two system calls.
 func (r *Register) Read(ctx context.Context) ([]byte, locking.Version, error) {
 	value, present, err := r.read(ctx)
@@ -65,6 +68,12 @@ func (r *Register) Read(ctx context.Context) ([]byte, locking.Version, error) {
 }
 
 func (r *Register) read(ctx context.Context) ([]byte, state, error) {
+	if err := ended(ctx); err != nil {
+		return nil, state{}, err
+	}
+	if known := r.latest.Load(); known != nil && r.stands(known.state) {
+		return bytes.Clone(known.value), known.state, nil
+	}
 	var last error
 	for try := range tries {
 		if err := pause(ctx, try); err != nil {

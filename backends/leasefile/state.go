@@ -69,6 +69,7 @@ type listing struct {
 	tokens []state
 	values []state
 	others []string // files that are not the register's
+	fresh  bool     // all of it was there during the look, and is not what the kernel remembers
 }
 
 func parseListing(names []string) (l listing) {

@@ -86,6 +86,9 @@ func TestFindMount(t *testing.T) {
 	if got != want || got.Option("upperdir") != "/a b" || got.Option("up") != "" {
 		t.Errorf("mount 36 = %+v, want %+v", got, want)
 	}
+	if !got.Has("rw") || got.Has("upperdir") || got.Has("r") {
+		t.Errorf("mount 36 has rw %v, upperdir %v, r %v", got.Has("rw"), got.Has("upperdir"), got.Has("r"))
+	}
 	for _, id := range []string{"37", "38", ""} {
 		if m, err := findMount(bufio.NewScanner(strings.NewReader(info)), id); err == nil {
 			t.Errorf("mount %q = %+v, want an error", id, m)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -26,6 +27,12 @@ func (m Mount) Option(name string) string {
 		}
 	}
 	return ""
+}
+
+// Has reports whether the file system has an option that has no value, such as
+// "nohandlecache".
+func (m Mount) Has(option string) bool {
+	return slices.Contains(strings.Split(m.options, ","), option)
 }
 
 // MountOf returns the mount that an open file was found by.

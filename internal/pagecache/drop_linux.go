@@ -8,13 +8,26 @@ import (
 
 // Drop drops what the kernel holds of an open file or directory, if it is one of the
 // operating system's: an [os.File], or anything that has its SyscallConn.
-func Drop(file any) {
+//
+// It reports whether nothing is left in the page cache for sure. Then whatever is read
+// next is asked for after Drop began, if the file system keeps nothing elsewhere. What
+// may be left is what somebody is just reading. This is known since Linux 6.5, to who
+// may write to the file.
+func Drop(file any) (gone bool) {
 	s, ok := file.(syscall.Conn)
 	if !ok {
-		return
+		return false
 	}
-	if conn, err := s.SyscallConn(); err == nil {
+	conn, err := s.SyscallConn()
+	if err != nil {
+		return false
+	}
+	err = conn.Control(func(fd uintptr) {
 		// Where it does not apply it fails, and there is nothing to be dropped.
-		_ = conn.Control(func(fd uintptr) { _ = unix.Fadvise(int(fd), 0, 0, unix.FADV_DONTNEED) })
-	}
+		_ = unix.Fadvise(int(fd), 0, 0, unix.FADV_DONTNEED)
+		var all unix.CachestatRange // from 0, to the end since the length is 0
+		var left unix.Cachestat_t
+		gone = unix.Cachestat(uint(fd), &all, &left, 0) == nil && left.Cache == 0
+	})
+	return gone && err == nil
 }
