@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/ncruces/go-sqlite3"
 	sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
@@ -53,12 +55,28 @@ func (b *body) openExisting(flag int) (writes bool, err error) {
 	return writes, b.looksRight()
 }
 
+// slowOpening is how long it takes to open a file that somebody has to give back first.
+const slowOpening = time.Second
+
 // openToLook opens the bytes for reading, and returns whether they can be written.
 // Under a lease they are opened anew before anything is done with them. For writing
 // that is soon enough: while an unreachable holder has them open, it can take as long
 // as the server waits for that one, and it may be that they are never written.
 func (b *body) openToLook(flag int) (writes bool, err error) {
-	if _, err := b.reach(os.O_RDONLY, b.perm); err != nil || flag&os.O_RDWR == 0 {
+	opened := make(chan struct{})
+	var others sync.WaitGroup
+	others.Go(func() {
+		select {
+		case <-opened:
+		case <-time.After(slowOpening):
+			// Then its journal may take as long, and is needed next.
+			b.db.vfs.storage(b.db.path).callBack(filepath.Base(b.path))
+		}
+	})
+	_, err = b.reach(os.O_RDONLY, b.perm)
+	close(opened)
+	others.Wait()
+	if err != nil || flag&os.O_RDWR == 0 {
 		return false, err
 	}
 	switch err := b.db.vfs.files.mayWrite(b.path); {

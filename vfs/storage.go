@@ -14,7 +14,9 @@ import (
 
 // Storage returns where the database at path lies, for its lock. The path is as an
 // [Opener] gets it.
-func (v *VFS) Storage(path string) locking.Storage {
+func (v *VFS) Storage(path string) locking.Storage { return v.storage(path) }
+
+func (v *VFS) storage(path string) *storage {
 	return &storage{name: filepath.Base(path), files: fenceFS{v.files, filepath.Dir(path)}}
 }
 

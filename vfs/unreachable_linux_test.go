@@ -158,6 +158,36 @@ func TestLockIsLookedAtFirst(t *testing.T) {
 	}
 }
 
+// While the opening of a database waits, its journal is waited for as well.
+func TestJournalIsCalledBackWhileTheDatabaseIs(t *testing.T) {
+	path := filepath.Join(scratch(t), "app.db")
+	r := make(registers)
+	first := connect(t, register(t, nil, r.fenced), path, "")
+	run(t, first, "CREATE TABLE t(x)")
+	first.Close()
+	if err := os.WriteFile(path+"-journal", nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	database, journal := hold(t, path, unix.F_WRLCK), hold(t, path+"-journal", unix.F_WRLCK)
+	name := register(t, nil, r.fenced)
+	opened := make(chan error)
+	go func() {
+		conn, err := tryConnect(name, path, "")
+		if err == nil {
+			conn.Close()
+		}
+		opened <- err
+	}()
+	if err := eventually(journal.asked); err != nil {
+		t.Error("nobody asks for the journal")
+	}
+	database.release()
+	journal.release()
+	if err := <-opened; err != nil {
+		t.Error(err)
+	}
+}
+
 // Three files that are held are waited for at once, and not one after the other.
 func TestFilesAreCalledBackAtOnce(t *testing.T) {
 	path := filepath.Join(scratch(t), "app.db")
