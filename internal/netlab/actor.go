@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/url"
 	"slices"
 	"time"
 
@@ -35,11 +34,7 @@ const stageConn = "stage"
 func newActor(p *pair, client int) *actor {
 	a := &actor{process: p.procs[client], pair: p, client: client, how: p.open(), writer: p.history.Writer()}
 	a.rng = rand.New(rand.NewPCG(p.seed, uint64(client)))
-	a.how.Without = append(slices.Clone(a.how.Without), p.extra[client].without...)
-	if p.extra[client].lazy {
-		rarely := (p.lab.ttl / 2).String()
-		a.how.Params = url.Values{"poll": {rarely}, "renew": {rarely}}
-	}
+	a.how.Without = slices.Concat(a.how.Without, p.bare[client])
 	return a
 }
 

@@ -25,6 +25,20 @@ func faultNames() (names []string) {
 	return names
 }
 
+func momentNames() (names []string) {
+	for _, m := range moments {
+		names = append(names, m.name)
+	}
+	return names
+}
+
+func guardNames() (names []string) {
+	for _, g := range guards {
+		names = append(names, g.name)
+	}
+	return names
+}
+
 // chosenMounts are those of the command line; all, or two if it is to be short.
 func (l *lab) chosenMounts() []string {
 	switch {

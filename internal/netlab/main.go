@@ -72,6 +72,8 @@ func command() *cobra.Command {
 	f.BoolVar(&o.short, "short", false, "fewer mounts, faults and rounds, for a few minutes")
 	f.StringSliceVar(&o.mounts, "mounts", nil, "only these mounts: "+strings.Join(mountNames(), ", "))
 	f.StringSliceVar(&o.faults, "faults", nil, "only these faults: "+strings.Join(faultNames(), ", "))
+	f.StringSliceVar(&o.moments, "moments", nil, "only these moments: "+strings.Join(momentNames(), ", "))
+	f.StringSliceVar(&o.guards, "guards", nil, "only these guards: "+strings.Join(guardNames(), ", "))
 	f.StringSliceVar(&o.modes, "modes", nil, "only these journal modes, each on every mount; by default every mount has another one for each fault")
 	f.StringSliceVar(&o.who, "who", []string{holdfast, stock}, "only one of holdfast and stock")
 	f.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "seed of what is left to chance")
@@ -105,6 +107,7 @@ type options struct {
 	short, verbose    bool
 	sections          []string
 	mounts, faults    []string
+	moments, guards   []string
 	modes, who        []string
 	seed              uint64
 	ttl               time.Duration
@@ -130,6 +133,7 @@ func (o *options) choose(args []string) error {
 		return fmt.Errorf("ttl %v is too short for emulated machines: use 2s or more", o.ttl)
 	}
 	return errors.Join(known("section", args, names), known("mount", o.mounts, mountNames()), known("fault", o.faults, faultNames()),
+		known("moment", o.moments, momentNames()), known("guard", o.guards, guardNames()),
 		known("journal mode", o.modes, journalModes), known("side", o.who, []string{holdfast, stock}))
 }
 

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -25,15 +26,15 @@ type moment struct {
 }
 
 var moments = []moment{
-	{name: "page late", about: "cut between the last check and the write of a page", short: true, act: all(ready, held(beforePage(3)), lands)},
-	{name: "checkpoint late", about: "the same, as the end of a WAL is written to the database", modes: []string{"wal"}, act: all(ready, heldClosing(beforeCheckpoint), lands)},
-	{name: "finished, cut", about: "cut between the end of the journal, or the sync of the WAL, and the verification", act: all(ready, held(afterFinish), lands)},
-	{name: "finished, frozen", about: "the same, and the machine frozen instead", short: true, act: all(ready, held(afterFinish), freeze(victim), each(commits(other, 3)), wakes(victim, letGo(victim)), again)},
-	{name: "end late, killed", about: "cut as it ends its journal, and killed: that lands late", short: true, act: all(ready, held(beforeFinish), killedLate)},
-	{name: "unlink late, killed", about: "the same with the unlink of a journal or a WAL", modes: []string{"delete", "truncate", "wal"}, act: all(ready, heldClosing(beforeUnlink), killedLate)},
-	{name: "takeover, copier killed", about: "killed in mid-transaction; who takes over is killed at each step of that in turn", short: true, act: copierKilled},
-	{name: "takeover, copier frozen", about: "the same, and who takes over is frozen at a step until a third has the database", act: copierFrozen},
-	{name: "takeover, first one wakes", about: "frozen in mid-transaction, and wakes at a step of the takeover", act: firstWakes},
+	{name: "page-late", about: "cut between the last check and the write of a page", short: true, act: all(ready, held(beforePage(3)), lands)},
+	{name: "checkpoint-late", about: "the same, as the end of a WAL is written to the database", modes: []string{"wal"}, act: all(ready, heldClosing(beforeCheckpoint), lands)},
+	{name: "finished-cut", about: "cut between the end of the journal, or the sync of the WAL, and the verification", act: all(ready, held(afterFinish), lands)},
+	{name: "finished-frozen", about: "the same, and the machine frozen instead", short: true, act: all(ready, held(afterFinish), freeze(victim), each(commits(other, 3)), wakes(victim, letGo(victim)), again)},
+	{name: "end-late-killed", about: "cut as it ends its journal, and killed: that lands late", short: true, act: all(ready, held(beforeFinish), killedLate)},
+	{name: "unlink-late-killed", about: "the same with the unlink of a journal or a WAL", modes: []string{"delete", "truncate", "wal"}, act: all(ready, heldClosing(beforeUnlink), killedLate)},
+	{name: "takeover-killed", about: "killed in mid-transaction; who takes over is killed at each step of that in turn", short: true, act: copierKilled},
+	{name: "takeover-frozen", about: "the same, and who takes over is frozen at a step until a third has the database", act: copierFrozen},
+	{name: "takeover-first-wakes", about: "frozen in mid-transaction, and wakes at a step of the takeover", act: firstWakes},
 }
 
 // ready has both programs have worked. The victim did last, and so has the lease.
@@ -106,21 +107,20 @@ func (l *lab) runMoments(ctx context.Context) error {
 		header = append(header, m)
 	}
 	t.AppendHeader(header)
-	defer t.Render()
 	var told []string
 	for i, m := range moments {
-		if l.short && !m.short {
+		if len(l.moments) > 0 && !slices.Contains(l.moments, m.name) || len(l.moments) == 0 && l.short && !m.short {
 			continue
 		}
 		row, wrong, err := l.momentRow(ctx, m, i)
 		if err != nil {
+			t.Render()
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
 		t.AppendRow(row)
 		told = append(told, wrong...)
 	}
 	t.Render()
-	t.ResetRows()
 	return tell(told)
 }
 
@@ -177,6 +177,8 @@ func newPair(l *lab, mount, mode string, seed uint64) *pair {
 // cell is what a table says of a pair.
 func (p *pair) cell(wrong []string) string {
 	switch what := (verdict{wrong: wrong}).damage(); {
+	case what == "WRONG" && errors.Is(p.failed, errUnmet):
+		return "did not come about"
 	case what != "":
 		return what
 	case p.steps > 0:

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,19 +30,13 @@ type act func(context.Context, *scene) error
 type pair struct {
 	*subject
 	seed   uint64
-	extra  [2]extras
-	actors [2]*actor // by client
-	failed error     // why it did not come to the end
+	bare   [2][]string // by client: guards that its programs do without
+	actors [2]*actor   // by client
+	failed error       // why it did not come to the end
 	waited time.Duration
 	steps  int            // of a takeover, that were tried
 	held   bool           // the other one, at such a step
 	begun  sync.WaitGroup // operations that nobody waits for yet
-}
-
-// extras are what sets one program of a pair apart.
-type extras struct {
-	without []string // guards
-	lazy    bool     // it looks and renews as rarely as is allowed
 }
 
 // each has every pair do something at once, those that have failed excepted.
@@ -99,6 +94,11 @@ func (sc *scene) run(ctx context.Context, scene act) (wrong [][]string, err erro
 
 // outcome returns what is wrong with a pair at the end of its scene.
 func (p *pair) outcome(ctx context.Context) ([]string, error) {
+	for _, proc := range p.procs {
+		if proc != nil {
+			p.lab.sayf("%v: %v says: %s", p.subject, proc, strings.TrimSpace(proc.proc.Stderr()))
+		}
+	}
 	wrong, err := p.end(ctx)
 	if p.failed != nil {
 		wrong = append(wrong, p.failed.Error())
@@ -196,7 +196,9 @@ func commits(client, n int) func(context.Context, *pair) error {
 	}
 }
 
-// unmet says that what a scene is about did not happen.
+// errUnmet is that of a scene in which what it is about did not happen.
+var errUnmet = errors.New("the scene did not come about")
+
 func unmet(what string, args ...any) error {
-	return fmt.Errorf("the scene did not come about: "+what, args...)
+	return fmt.Errorf("%w: %s", errUnmet, fmt.Sprintf(what, args...))
 }

@@ -96,9 +96,10 @@ type unclosed struct{ *os.File }
 
 func (unclosed) Close() error { return nil }
 
-// An unfresh directory is listed through one descriptor that stays open.
+// An unfresh directory is listed through one descriptor that stays open, and that nobody
+// gets hold of who would drop the kernel's cache of it.
 type unfresh struct {
-	unclosed
+	afero.File
 	turn   *sync.Mutex
 	listed bool
 	names  []string

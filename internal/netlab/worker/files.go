@@ -109,7 +109,7 @@ func (s fileSystem) openRegister(name string) (opened afero.File, err error) {
 		var k *os.File
 		if s.files.without.fresh {
 			k, err = s.files.keep(descriptor{name, false}, func() (*os.File, error) { return os.Open(name) })
-			opened = &unfresh{unclosed: unclosed{k}, turn: &s.files.mu}
+			opened = &unfresh{File: unclosed{k}, turn: &s.files.mu}
 		} else {
 			k, err = os.Open(name)
 			opened = k

@@ -92,6 +92,9 @@ func TestWithoutFreshness(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer d.Close()
+			if _, bare := d.(syscall.Conn); bare == removed {
+				t.Errorf("removed %v: whoever lists it can drop what the kernel remembers of it: %v", removed, bare)
+			}
 			for {
 				some, err := d.Readdirnames(1)
 				if names = append(names, some...); err == io.EOF {
