@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -236,7 +235,7 @@ func (tr *trial) judge(g guard, try int, bare *pair, bareWrong []string, whole *
 	}
 	tr.without = fmt.Sprintf("%s %s", tr.mode, bare.cell(bareWrong))
 	tr.with = whole.cell(wrong)
-	if errors.Is(whole.failed, errUnmet) {
+	if whole.missed(wrong) {
 		whole.lab.sayf("with %s, %v: %v", g.name, whole.subject, whole.failed)
 		return
 	}
