@@ -25,6 +25,7 @@ type copier struct {
 	made       []string // names of the copies
 	copies     []File   // the copies that are open
 
+	pace     pace
 	buffer   []byte
 	progress func(copied, total int64)
 	copied   int64 // bytes

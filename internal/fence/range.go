@@ -8,7 +8,6 @@ import (
 
 const (
 	bufferSize = 1 << 20       // bytes that go through this process at once
-	serverSize = 64 << 20      // bytes that the file system is asked to copy at once
 	untilEnd   = math.MaxInt64 // copy to where the file ends then
 )
 
@@ -33,7 +32,9 @@ func (c *copier) copyRange(ctx context.Context, dst, src File, off, end int64) (
 				return off, err
 			}
 			off += int64(n)
-			c.advance(int64(n))
+			if err := c.advance(dst, int64(n)); err != nil {
+				return off, err
+			}
 		}
 		switch {
 		case err == io.EOF:
@@ -55,7 +56,7 @@ func (c *copier) copyInside(ctx context.Context, dst, src File, off, end int64) 
 		if err := context.Cause(ctx); err != nil {
 			return off, err
 		}
-		n, err := copyFileRange(dst, src, off, min(serverSize, end-off))
+		n, err := copyFileRange(dst, src, off, min(c.pace.left(), end-off))
 		switch {
 		case isFull(err):
 			return off, err
@@ -63,15 +64,18 @@ func (c *copier) copyInside(ctx context.Context, dst, src File, off, end int64) 
 			return off, nil // it cannot, or not between these two, or something is wrong that a read or a write will name
 		}
 		off += n
-		c.advance(n)
+		if err := c.advance(dst, n); err != nil {
+			return off, err
+		}
 	}
 	return off, nil
 }
 
-func (c *copier) advance(n int64) {
+func (c *copier) advance(dst File, n int64) error {
 	c.copied += n
 	c.total = max(c.total, c.copied)
 	c.progress(c.copied, c.total)
+	return c.pace.advance(n, dst.Sync)
 }
 
 func writeFull(w io.WriterAt, b []byte, off int64) error {
