@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -48,8 +49,10 @@ type succession struct {
 	accident string
 	streamed bool          // the copier was kept from having the server copy
 	took     time.Duration // from the accident to the other client's first commit
-	copied   time.Duration // of that; 0: nothing was copied
+	copied   time.Duration // of that, by the copy that counts; 0: nothing was copied
 	bytes    int64
+	tries    int      // how often a copy was begun
+	log      []string // what Holdfast said meanwhile
 }
 
 // runTakeover prints how long a client waits for the database of one that fell silent.
@@ -59,7 +62,7 @@ func (l *lab) runTakeover(ctx context.Context) error {
 		return nil
 	}
 	t := newTable()
-	t.AppendHeader(table.Row{"mount", "database", "accident", "copied by", "to the first commit", "ttl + x", "copy", "copy's share of x", "MB/s"})
+	t.AppendHeader(table.Row{"mount", "database", "accident", "copied by", "to the first commit", "ttl + x", "copies", "the last one", "its share of x", "MB/s"})
 	t.SetCaption("From the accident of a client that commits without pause until another one, which asks at that moment, has committed. The ttl is %v.", l.ttl)
 	defer t.Render()
 	for _, mount := range l.takeoverMounts() {
@@ -126,7 +129,7 @@ func (l *lab) succeed(ctx context.Context, mount string, mb int) (all []successi
 			return all, fmt.Errorf("%v, %d MB, %s: %w", db, mb, y.name, err)
 		}
 		all = append(all, s)
-		l.sayf("%v, %d MB, %s: %v, copy %v", db, mb, y.name, s.took, s.copied)
+		l.sayf("%v, %d MB, %s: %v, copy %v%s", db, mb, y.name, s.took, s.copied, lines(s.log))
 	}
 	if err := c.dismiss(ctx); err != nil {
 		return all, err
@@ -184,7 +187,7 @@ func (l *lab) takeOver(ctx context.Context, c *crew, db *subject, a accident, st
 	err = heir.inherit(ctx)
 	s.took = time.Since(began)
 	if err == nil {
-		s.copied, s.bytes, err = heir.copied(ctx, before)
+		err = s.read(ctx, heir, before)
 	}
 	c.giveUp(victim, holdfast)
 	err = errors.Join(err, a.recover(ctx, l), heir.leave(ctx))
@@ -212,26 +215,32 @@ func (t *seat) inherit(ctx context.Context) error {
 	return err
 }
 
-// takenOver is what Holdfast logs at the end of a takeover.
-var takenOver = regexp.MustCompile(`database taken over .*bytes=(\d+) took=(\S+)`)
+// What Holdfast logs when it begins a takeover, and when one is done.
+var (
+	takingOver = regexp.MustCompile(`taking a database over`)
+	takenOver  = regexp.MustCompile(`database taken over .*bytes=(\d+) took=(\S+)`)
+)
 
-// copied finds in the program's log how long the copy took. What a program has logged
-// may arrive after its answer.
-func (t *seat) copied(ctx context.Context, after int) (took time.Duration, bytes int64, err error) {
+// read finds in the heir's log how long the copy took. What a program has logged may
+// arrive after its answer.
+func (s *succession) read(ctx context.Context, heir *seat, after int) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	for {
-		log := t.proc.Stderr()
-		if m := takenOver.FindStringSubmatch(log[min(after, len(log)):]); m != nil {
-			bytes, err = strconv.ParseInt(m[1], 10, 64)
-			if err == nil {
-				took, err = time.ParseDuration(m[2])
-			}
-			return took, bytes, err
+		log := heir.proc.Stderr()
+		log = log[min(after, len(log)):]
+		m := takenOver.FindStringSubmatch(log)
+		if m == nil && sleep(ctx, 50*time.Millisecond) == nil {
+			continue
 		}
-		if sleep(ctx, 50*time.Millisecond) != nil {
-			return 0, 0, nil // the holder had nothing in doubt
+		s.log, s.tries = strings.Split(strings.TrimSpace(log), "\n"), len(takingOver.FindAllString(log, -1))
+		if m == nil {
+			return nil // the holder had nothing in doubt
 		}
+		if s.bytes, err = strconv.ParseInt(m[1], 10, 64); err == nil {
+			s.copied, err = time.ParseDuration(m[2])
+		}
+		return err
 	}
 }
 
@@ -243,9 +252,9 @@ func (s succession) row(mount string, mb int, ttl time.Duration) table.Row {
 	x := s.took - ttl
 	row := table.Row{mount, fmt.Sprintf("%d MB", mb), s.accident, by, fmt.Sprintf("%.1f s", s.took.Seconds()), fmt.Sprintf("%v + %.1f s", ttl, x.Seconds())}
 	if s.copied == 0 {
-		return append(row, "none", "-", "-")
+		return append(row, "none", "-", "-", "-")
 	}
-	return append(row,
+	return append(row, s.tries,
 		fmt.Sprintf("%.2f s", s.copied.Seconds()),
 		fmt.Sprintf("%.0f %%", 100*s.copied.Seconds()/cmp.Or(x.Seconds(), 1)),
 		fmt.Sprintf("%.0f", float64(s.bytes)/1e6/s.copied.Seconds()))
