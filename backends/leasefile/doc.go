@@ -31,12 +31,16 @@
 // whose source is missing, and a rename of a directory onto one that is not
 // empty. This is tried once before the first swap. That a rename is atomic and a
 // listing fresh cannot be tried from one host; it was measured on NFS 3, 4.0 and
-// 4.2 and on SMB 3.1.1 with Linux clients. A Linux client of an SMB server that leases
-// directories remembers listings, so each is confirmed by asking for the token; if the
-// server has no extended attributes that needs the mount option nohandlecache. Not
-// measured: a Windows client of an
-// SMB share, which may answer a listing from a cache that is seconds old. A swap
-// from a stale version fails there as it does everywhere.
+// 4.2 and on SMB 3.1.1 with Linux clients.
+//
+// A Linux client of an SMB server that leases directories lists them from memory. So
+// on SMB each listing is confirmed by asking for the token by name. Where the server
+// has no extended attributes that cannot be asked, and the share is to be mounted with
+// the option nohandlecache.
+//
+// Not measured: a Windows client of an SMB share, which may answer a listing from a
+// cache that is seconds old. A swap from a stale version fails there as it does
+// everywhere.
 //
 // All processes must reach the same directory. Their paths to it may differ.
 //

@@ -83,7 +83,7 @@ func (r *Register) confirm(l listing) error {
 	case errors.Is(err, errors.ErrUnsupported):
 		return unfit("the kernel may list a directory as it was, and the server has no extended attributes to ask for: mount it with the option nohandlecache")
 	case err != nil:
-		return err
+		return fmt.Errorf("%w; if only this fails, mount the file system with the option nohandlecache", err)
 	case !has:
 		return unsettled{fmt.Errorf("%w: %q is listed but gone: the kernel lists the directory as it was; mount it with the option nohandlecache", locking.ErrUnreachable, token)}
 	}

@@ -130,7 +130,7 @@ func TestListingThatCannotBeTrusted(t *testing.T) {
 	}{
 		{"it never lists anew", func(m *memory) { m.never = true }, locking.ErrUnreachable, "nohandlecache"},
 		{"nobody can be asked", func(m *memory) { m.mute = errors.ErrUnsupported }, errUnfit, "nohandlecache"},
-		{"the server does not answer", func(m *memory) { m.mute = syscall.EHOSTDOWN }, syscall.EHOSTDOWN, "down"},
+		{"the server does not answer", func(m *memory) { m.mute = syscall.EHOSTDOWN }, syscall.EHOSTDOWN, "nohandlecache"},
 		{"nothing is remembered", func(m *memory) { m.mute, m.always = errors.ErrUnsupported, true }, nil, ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
