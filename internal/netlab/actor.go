@@ -88,7 +88,7 @@ func (a *actor) commits(ctx context.Context, n int) error {
 		case o.Why == workload.KindCorrupt, o.Why == workload.KindNoAnswer, o.Why == workload.KindUsage:
 			return fmt.Errorf("%v: %s", &o, o.Err)
 		case waited > a.pair.lab.patience():
-			return fmt.Errorf("waited for %v: %v: %s", waited.Round(time.Second), &o, o.Err)
+			return fmt.Errorf("%w for %v: %v: %s", errHung, waited.Round(time.Second), &o, o.Err)
 		case o.Outcome != workload.OK:
 			if err := sleep(ctx, time.Second/5); err != nil {
 				return err
@@ -101,6 +101,9 @@ func (a *actor) commits(ctx context.Context, n int) error {
 	}
 	return nil
 }
+
+// errHung is that of somebody who waited for longer than anybody has to.
+var errHung = errors.New("it hung")
 
 // begin begins something that ended waits for.
 func (a *actor) begin(do func() workload.Operation) {
@@ -139,7 +142,7 @@ func (a *actor) ended(ctx context.Context) error {
 		a.pair.lab.sayf("%v: %v: %s", a.pair, &a.came, a.came.Err)
 		return nil
 	case <-time.After(hangBound):
-		return fmt.Errorf("what the program on %v was in did not end within %v", a.process, hangBound)
+		return fmt.Errorf("%w: what the program on %v was in did not end within %v", errHung, a.process, hangBound)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

@@ -205,6 +205,8 @@ func (p *pair) cell(wrong []string) string {
 	switch what := (verdict{wrong: wrong}).damage(); {
 	case p.missed(wrong):
 		return "did not come about"
+	case what == "WRONG" && errors.Is(p.failed, errHung):
+		return "hung"
 	case what != "":
 		return what
 	case p.steps > 0:
