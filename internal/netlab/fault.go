@@ -19,12 +19,12 @@ type fault struct {
 }
 
 var faults = []fault{
-	{name: "none", about: "nothing", short: true, do: func(ctx context.Context, r *round) error { return sleep(ctx, 15*time.Second) }},
+	{name: "none", about: "nothing", do: func(ctx context.Context, r *round) error { return sleep(ctx, 15*time.Second) }},
 	{name: "cut-3s", about: "link cut for less than the ttl", do: cut(3 * time.Second)},
 	{name: "cut-15s", about: "link cut for longer than the ttl", short: true, do: cut(15 * time.Second)},
 	{name: "cut-45s", about: "link cut for 45 s", do: cut(45 * time.Second)},
 	{name: "cut-215s", about: "link cut for longer than an SMB client waits", do: cut(215 * time.Second)},
-	{name: "pause-15s", about: "machine frozen for longer than the ttl, its clocks too", short: true, do: pause(15 * time.Second)},
+	{name: "pause-15s", about: "machine frozen for longer than the ttl, its clocks too", do: pause(15 * time.Second)},
 	{name: "pause-45s", about: "machine frozen for 45 s", do: pause(45 * time.Second)},
 	{name: "kill", about: "program killed, with pages its kernel has not sent", short: true, do: killProgram},
 	{name: "cut-kill", about: "link cut, program killed, its last operations land when the link is back", do: cutAndKill},

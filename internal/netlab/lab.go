@@ -80,6 +80,9 @@ func (l *lab) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := l.settleClocks(ctx); err != nil {
+		return err
+	}
 	for _, m := range l.cluster.Clients {
 		if err := l.equip(ctx, m); err != nil {
 			return err
@@ -171,7 +174,7 @@ func (l *lab) start(ctx context.Context, client int, worker string) (*process, e
 	ctx, cancel := context.WithTimeout(ctx, workerBound)
 	defer cancel()
 	m := l.cluster.Clients[client]
-	proc, err := m.Start(ctx, []string{guestPath(worker)}, "GOMAXPROCS=2")
+	proc, err := m.Start(ctx, []string{guestPath(worker)})
 	if err != nil {
 		return nil, err
 	}

@@ -77,7 +77,7 @@ func command() *cobra.Command {
 	f.StringSliceVar(&o.modes, "modes", nil, "only these journal modes, each on every mount; by default every mount has another one for each fault")
 	f.StringSliceVar(&o.who, "who", []string{holdfast, stock}, "only one of holdfast and stock")
 	f.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "seed of what is left to chance")
-	f.DurationVar(&o.ttl, "ttl", 8*time.Second, "ttl of the leases")
+	f.DurationVar(&o.ttl, "ttl", 10*time.Second, "ttl of the leases")
 	f.StringVar(&o.cache, "cache", filepath.Join(cacheDir(), "holdfast-netlab"), "directory for the machines' image, 1 GB")
 	f.StringVar(&o.dir, "dir", "", "directory of this run, for the server's disk and the machines' consoles (default: a temporary one)")
 	f.StringVar(&o.accel, "accel", "", "kvm or tcg (default: kvm if it works, else tcg)")

@@ -62,7 +62,7 @@ func (s *subject) begin(ctx context.Context, seed uint64) (err error) {
 	}
 	s.history = workload.NewHistory()
 	s.driver = workload.NewDriver(s.history, workload.Mix{
-		Seed: seed, Reads: 40, Deep: 10, Spill: 20, Think: 400 * time.Millisecond, Limit: opLimit, Hang: hangBound,
+		Seed: seed, Reads: 40, Deep: 10, Spill: 20, Think: time.Second, Limit: opLimit, Hang: hangBound,
 	})
 	s.load, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if s.procs[victim], err = s.lab.start(ctx, victim, s.who); err != nil {
