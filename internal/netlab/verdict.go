@@ -60,9 +60,6 @@ func judge(s *subject, f fault, wrong []string, mark time.Duration) verdict {
 	return v
 }
 
-// ok reports whether everything is as Holdfast promises.
-func (v verdict) ok() bool { return len(v.wrong) == 0 && len(v.hung) == 0 }
-
 // cell is what the table says.
 func (v verdict) cell() string {
 	switch what := v.damage(); {
