@@ -115,7 +115,7 @@ func (k *keeper) target(in *intent) Level {
 		return s.level
 	case c.closing, k.copying.failure() != nil && held == None:
 		target = None
-	case asked && held < s.level && held <= keep && (!held.Writing() || k.asked.monotonic() >= c.leastTurn()):
+	case asked && held < s.level && (!held.Writing() || held <= keep && k.asked.monotonic() >= c.leastTurn()):
 		// A transaction that writes is not interrupted to let readers in beside it, unless
 		// it takes long: it would have to wait for them before its end.
 		target = held

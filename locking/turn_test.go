@@ -106,3 +106,19 @@ func TestReadAfterAWriteBesideReaders(t *testing.T) {
 		}
 	})
 }
+
+// Two that wrote read beside each other the next time.
+func TestReadersThatWrote(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg := slow{&cell{}, 8 * time.Millisecond, 40 * time.Millisecond}
+		one, other := newLock(t, open(t, reg, fenced(newShelf()))), newLock(t, open(t, reg, fenced(newShelf())))
+		must(t, writeAsSQLite(t, one))
+		must(t, writeAsSQLite(t, other))
+		must(t, one.Lock(t.Context(), Shared, patient(time.Minute)))
+		asked := time.Now()
+		must(t, other.Lock(t.Context(), Shared, patient(time.Minute)))
+		if took := time.Since(asked); took > time.Second {
+			t.Errorf("a read beside a reader waited for %v", took)
+		}
+	})
+}

@@ -116,12 +116,19 @@ func (w *wire) counted(f flight) bool {
 		case fromCopy:
 			w.counts = f.Kind == "create" && strings.Contains(f.Name, "@")
 		case fromJournal:
-			w.counts = strings.HasSuffix(f.Name, "-journal") && (f.Kind == "create" || f.Kind == "write" && f.Off == 0 && f.Data[0] != 0)
+			w.counts = strings.HasSuffix(f.Name, "-journal") && (f.Kind == "create" || f.Kind == "write" && f.Off == 0 && beginsJournal(f.Data))
 		case fromWrite:
 			w.counts = !f.ofRegister() && f.Kind != kindLook
 		}
 	}
 	return w.counts && (f.Kind != kindLook || w.trap.Looks && !f.ofRegister())
+}
+
+// beginsJournal reports whether SQLite writes the header of a new journal, which does
+// not count anything yet, and not what counts its records or ends it.
+func beginsJournal(header []byte) bool {
+	const count = 12
+	return len(header) > count && len(bytes.Trim(header, "\x00")) > 0
 }
 
 // spring does what the trap says. It is called with mu held, and gives it up.
