@@ -114,7 +114,7 @@ func (f *faulty) chance(n int) bool {
 func TestLevelsExcludeAcrossHosts(t *testing.T) {
 	seeds := 12
 	if testing.Short() {
-		seeds = 4
+		seeds = 8
 	}
 	writes, losses := 0, 0
 	for seed := range seeds {

@@ -100,7 +100,7 @@ func TestCrashCanTakeTheLastCommitBack(t *testing.T) {
 	start := func(files afero.Fs) (string, func()) { return startWith(files, locking.GradeKernel) }
 	const setup = "PRAGMA journal_mode=delete; PRAGMA synchronous=full"
 	taken := 0
-	for seed := range max(*trials, 40/slow) {
+	for seed := range max(*trials, 60) {
 		trial := vfstest.Trial{Start: start, Setup: setup, Seed: seed, Missing: 1}
 		if err := trial.Run(vfstest.PowerCut); err != nil {
 			t.Error(err)
