@@ -346,11 +346,7 @@ func TestWhereaboutsThatCannotBeKnown(t *testing.T) {
 // The plain file was deleted under a register that says that it is the database: no
 // empty one takes its place, unless somebody removes the marker as well.
 func TestDeletedDatabaseIsNotBegunAnew(t *testing.T) {
-	path := filepath.Join(scratch(t), "app.db")
-	r := make(registers)
-	conn := connect(t, register(t, nil, r.fenced), path, "")
-	run(t, conn, "CREATE TABLE t(x)")
-	conn.Close()
+	path, r := closed(t)
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
@@ -491,4 +487,14 @@ func TestMarker(t *testing.T) {
 	if again, err := v.ReadMarker(path); err != nil || again != m {
 		t.Errorf("marker is %+v, %v, want %+v", again, err, m)
 	}
+}
+
+// closed makes a database that nobody has open, and the registers in which its lock is.
+func closed(t *testing.T) (path string, r registers) {
+	t.Helper()
+	path, r = filepath.Join(scratch(t), "app.db"), make(registers)
+	conn := connect(t, register(t, nil, r.fenced), path, "")
+	run(t, conn, "CREATE TABLE t(x)")
+	conn.Close()
+	return path, r
 }

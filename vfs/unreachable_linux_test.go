@@ -37,6 +37,9 @@ func hold(t *testing.T, name string, kind int) *grip {
 	g := &grip{file: f, kind: kind}
 	if _, err := unix.FcntlInt(f.Fd(), unix.F_SETLEASE, kind); err != nil {
 		f.Close()
+		if os.Getenv("HOLDFAST_REAL") != "" {
+			t.Fatalf("the tests need a file system with leases: %v", err)
+		}
 		t.Skipf("no leases on the file system of the tests: %v", err)
 	}
 	t.Cleanup(g.release)
@@ -106,11 +109,7 @@ func TestUnreachableHolderHoldsNobodyUp(t *testing.T) {
 // To open a database takes it from nobody: what waits for a lock may wait for that
 // holder's time to run out as well.
 func TestOpeningTakesNothing(t *testing.T) {
-	path := filepath.Join(scratch(t), "app.db")
-	r := make(registers)
-	first := connect(t, register(t, nil, r.fenced), path, "")
-	run(t, first, "CREATE TABLE t(x)")
-	first.Close()
+	path, r := closed(t)
 	g := hold(t, path, unix.F_RDLCK)
 	name := register(t, nil, r.fenced)
 	within(t, "opening", func() {
@@ -128,24 +127,13 @@ func TestOpeningTakesNothing(t *testing.T) {
 // Where to open it takes long all the same, the lock was looked at before: the time of
 // whoever holds that runs out meanwhile.
 func TestLockIsLookedAtFirst(t *testing.T) {
-	path := filepath.Join(scratch(t), "app.db")
-	r := make(registers)
-	first := connect(t, register(t, nil, r.fenced), path, "")
-	run(t, first, "CREATE TABLE t(x)")
-	first.Close()
+	path, r := closed(t)
 	g := hold(t, path, unix.F_WRLCK)
 	looks := &looks{Register: r.of(path)}
 	name := register(t, nil, func(_ context.Context, _ string, _ url.Values, storage locking.Storage) (locking.Locker, error) {
 		return locking.NewCoordinator(looks, locking.Options{Storage: storage})
 	})
-	opened := make(chan error)
-	go func() {
-		conn, err := tryConnect(name, path, "")
-		if err == nil {
-			conn.Close()
-		}
-		opened <- err
-	}()
+	opened := opening(name, path)
 	if err := eventually(g.asked); err != nil {
 		t.Error("nobody opens the file")
 	}
@@ -160,24 +148,13 @@ func TestLockIsLookedAtFirst(t *testing.T) {
 
 // While the opening of a database waits, its journal is waited for as well.
 func TestJournalIsCalledBackWhileTheDatabaseIs(t *testing.T) {
-	path := filepath.Join(scratch(t), "app.db")
-	r := make(registers)
-	first := connect(t, register(t, nil, r.fenced), path, "")
-	run(t, first, "CREATE TABLE t(x)")
-	first.Close()
+	path, r := closed(t)
 	if err := os.WriteFile(path+"-journal", nil, 0o666); err != nil {
 		t.Fatal(err)
 	}
 	database, journal := hold(t, path, unix.F_WRLCK), hold(t, path+"-journal", unix.F_WRLCK)
 	name := register(t, nil, r.fenced)
-	opened := make(chan error)
-	go func() {
-		conn, err := tryConnect(name, path, "")
-		if err == nil {
-			conn.Close()
-		}
-		opened <- err
-	}()
+	opened := opening(name, path)
 	if err := eventually(journal.asked); err != nil {
 		t.Error("nobody asks for the journal")
 	}
@@ -234,4 +211,17 @@ func eventually(is func() bool) error {
 		time.Sleep(5 * time.Millisecond)
 	}
 	return nil
+}
+
+// opening opens a database and closes it again, and tells what came of it.
+func opening(vfs, path string) <-chan error {
+	done := make(chan error, 1)
+	go func() {
+		conn, err := tryConnect(vfs, path, "")
+		if err == nil {
+			conn.Close()
+		}
+		done <- err
+	}()
+	return done
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -175,21 +176,21 @@ func (s *subject) end(ctx context.Context) (wrong []string, err error) {
 	if err != nil {
 		return append(wrong, err.Error()), nil
 	}
+	name, err := s.file(ctx, p)
+	if err != nil {
+		return nil, err
+	}
 	if err := p.stop(ctx); err != nil {
 		wrong = append(wrong, err.Error())
 	}
 	wrong = append(wrong, s.history.Check()...)
 	wrong = append(wrong, s.history.Final(reply.Audit)...)
-	told, err := s.bySQLite(ctx, reply.Audit)
+	told, err := s.bySQLite(ctx, name, reply.Audit)
 	return append(wrong, told...), err
 }
 
 // bySQLite has the stock sqlite3 read what is the database now, on the server itself.
-func (s *subject) bySQLite(ctx context.Context, a *workload.Audit) (wrong []string, err error) {
-	name, err := s.file(ctx)
-	if err != nil {
-		return nil, err
-	}
+func (s *subject) bySQLite(ctx context.Context, name string, a *workload.Audit) (wrong []string, err error) {
 	out, err := s.lab.server(ctx, fmt.Sprintf("sqlite3 -readonly '/srv/export/%s/%s' 'PRAGMA integrity_check; SELECT count(*) FROM ledger'", s.dir, name))
 	if err != nil {
 		return []string{err.Error()}, nil
@@ -200,10 +201,18 @@ func (s *subject) bySQLite(ctx context.Context, a *workload.Audit) (wrong []stri
 	return wrong, nil
 }
 
-// file returns the name of the file that is the database: the plain one, or the newest
-// copy if a takeover made one.
-func (s *subject) file(ctx context.Context) (string, error) {
-	return s.lab.server(ctx, fmt.Sprintf("cd /srv/export/%s && if [ -e app.db ]; then echo app.db; else ls -t app.db@* | grep -v -e -journal -e -wal | head -1; fi", s.dir))
+// file returns the name of the file that is the database, as its lock says: the plain
+// one, or the copy that a takeover made. Others may lie beside it.
+func (s *subject) file(ctx context.Context, p *process) (string, error) {
+	const plain = "app.db"
+	if s.who == stock {
+		return plain, nil
+	}
+	reply, err := s.ask(ctx, p, workload.Command{Do: workload.DoStatus, Conn: "status"})
+	if err != nil {
+		return "", err
+	}
+	return cmp.Or(reply.Status.File, plain), nil
 }
 
 // kill kills everything that is left of it.

@@ -24,13 +24,13 @@ type verdict struct {
 }
 
 // bound is how long somebody may wait whom the fault did not happen to: for the lease to
-// expire, for the server to give up an unreachable client, which on NFS 4.0 takes up to
-// twice its lease time, here 15 s, and for the others in turn, on emulated machines.
+// expire, and for the server to give up an unreachable client. SMB servers wait 35 s for
+// one to give back what it may cache.
 func (f fault) bound(ttl time.Duration) time.Duration {
 	if f.all {
 		return ttl + 90*time.Second
 	}
-	return ttl + 70*time.Second
+	return ttl + 45*time.Second
 }
 
 func judge(s *subject, f fault, wrong []string, mark time.Duration) verdict {
