@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -231,10 +232,7 @@ func (a *actor) file(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if reply.Status.File == "" {
-		return plainName, nil
-	}
-	return reply.Status.File, nil
+	return cmp.Or(reply.Status.File, plainName), nil
 }
 
 // plainName is that of the database.

@@ -39,7 +39,7 @@ const connections = 2
 func (s *subject) String() string { return fmt.Sprintf("%s on %s, %s", s.who, s.mount, s.mode) }
 
 // path is that of the database on the clients.
-func (s *subject) path() string { return path.Join("/mnt", s.mount, s.dir, "app.db") }
+func (s *subject) path() string { return path.Join("/mnt", s.mount, s.dir, plainName) }
 
 // open says how its programs open it.
 func (s *subject) open() *workload.Open {
@@ -204,15 +204,14 @@ func (s *subject) bySQLite(ctx context.Context, name string, a *workload.Audit) 
 // file returns the name of the file that is the database, as its lock says: the plain
 // one, or the copy that a takeover made. Others may lie beside it.
 func (s *subject) file(ctx context.Context, p *process) (string, error) {
-	const plain = "app.db"
 	if s.who == stock {
-		return plain, nil
+		return plainName, nil
 	}
 	reply, err := s.ask(ctx, p, workload.Command{Do: workload.DoStatus, Conn: "status"})
 	if err != nil {
 		return "", err
 	}
-	return cmp.Or(reply.Status.File, plain), nil
+	return cmp.Or(reply.Status.File, plainName), nil
 }
 
 // kill kills everything that is left of it.
