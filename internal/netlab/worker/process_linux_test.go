@@ -51,6 +51,7 @@ func start(t testing.TB, name string) *process {
 	p := &process{t: t, cmd: exec.Command(exe), log: &log{}}
 	p.cmd.Env = append(os.Environ(), roleEnv+"=1")
 	p.cmd.Stderr = p.log
+	t.TempDir() // asked for before the worker starts, it is removed after the worker is gone
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	in, err := p.cmd.StdinPipe()
 	if err != nil {
