@@ -18,7 +18,7 @@ type attempt struct {
 
 // patience is how long an idle holder gets to step down before a caller that
 // does not want to wait is told no: it has to look, write, and be seen.
-func (c *Coordinator) patience() time.Duration { return 4 * c.leastTurn() }
+func (c *Coordinator) patience() time.Duration { return 4 * c.handOver() }
 
 // giveUp returns the error to give up with, or nil to go on waiting. local is
 // the place of this process that is in the way, if one is. The caller holds mu.

@@ -10,12 +10,20 @@ const handOverSwaps = 6
 // longestTurn bounds how long others wait for a busy holder.
 const longestTurn = time.Second
 
-// leastTurn returns how long a holder goes on that is busy when others ask: about as
-// long as it takes to hand over, so that of two that are always busy no more than half
-// of the time goes into that, however slow the storage is.
-func (c *Coordinator) leastTurn() time.Duration {
-	takes := time.Duration(c.swapTakes.Load())
-	return max(c.opts.Poll, min(handOverSwaps*takes, longestTurn, c.opts.Renew))
+// handOver returns how long a hand-over takes here.
+func (c *Coordinator) handOver() time.Duration { return c.lasting(handOverSwaps) }
+
+// leastTurn returns how long a holder goes on that is busy when others ask: twice as
+// long as it takes to hand over, so that of two that are always busy no more than a
+// third of the time goes into that, unless the storage is so slow that they would wait
+// for too long.
+func (c *Coordinator) leastTurn() time.Duration { return c.lasting(2 * handOverSwaps) }
+
+// lasting returns how long so many swaps take, at least as long as it takes to notice
+// one.
+func (c *Coordinator) lasting(swaps int64) time.Duration {
+	takes := time.Duration(swaps * c.swapTakes.Load())
+	return max(c.opts.Poll, min(takes, longestTurn, c.opts.Renew))
 }
 
 // timed notes how long a swap took. One that was slow for once counts little.
@@ -45,7 +53,7 @@ func (k *keeper) yields() bool {
 		return false
 	}
 	e := k.known.record.Find(y.to.Holder.ID)
-	if e == nil || !e.Waits() || e.Level != y.to.Level || y.at.monotonic() > 2*k.c.leastTurn() {
+	if e == nil || !e.Waits() || e.Level != y.to.Level || y.at.monotonic() > 2*k.c.handOver() {
 		*y = yielded{}
 		return false
 	}

@@ -23,8 +23,8 @@ func (s slow) CompareAndSwap(ctx context.Context, old Version, value []byte) (Ve
 	return s.Register.CompareAndSwap(ctx, old, value)
 }
 
-// Of two processes that are always busy each works about as long as the hand-overs
-// take, whatever the storage, and neither waits for long.
+// Two processes that are always busy spend most of the time on their work, whatever the
+// storage, share it, and neither waits for long.
 func TestTurnsFitTheStorage(t *testing.T) {
 	for _, c := range []struct {
 		name       string
@@ -61,7 +61,8 @@ func TestTurnsFitTheStorage(t *testing.T) {
 				for range busy {
 					must(t, <-done)
 				}
-				if all := busy[0] + busy[1]; all < run*45/100 {
+				t.Logf("they worked for %v of %v, the longest took %v", busy[0]+busy[1], run, max(longest[0], longest[1]))
+				if all := busy[0] + busy[1]; all < run*7/10 {
 					t.Errorf("they worked for %v of %v", all, run)
 				}
 				if share := float64(busy[0]) / float64(busy[0]+busy[1]); share < .4 || share > .6 {
