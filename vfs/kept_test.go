@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -93,4 +94,49 @@ func TestKeptJournalThatWasRemoved(t *testing.T) {
 		t.Error("a transaction has no journal that anybody else could find")
 	}
 	run(t, conn, "COMMIT")
+}
+
+// A connection that looks whether a journal is hot, and opens it for that, leaves alone
+// the one that another connection has begun to write meanwhile.
+func TestKeptJournalOpenedTwiceAtOnce(t *testing.T) {
+	p := fencedProcess()
+	path := filepath.Join(scratch(t), "app.db")
+	conn := connect(t, register(t, nil, p.open), path, "")
+	run(t, conn, "PRAGMA journal_mode=persist; CREATE TABLE t(x); INSERT INTO t VALUES (1)")
+	conn.Close() // the journal stays
+
+	looking, goOn := make(chan struct{}), make(chan struct{})
+	disk := &gate{Fs: afero.NewOsFs(), name: path + "-journal", looking: looking, goOn: goOn}
+	vfs := register(t, disk, p.open)
+	writer, reader := connect(t, vfs, path, ""), connect(t, vfs, path, "")
+	disk.armed.Store(true)
+	read := make(chan error, 1)
+	go func() { read <- reader.Exec("SELECT * FROM t") }()
+	select {
+	case <-looking:
+	case err := <-read:
+		t.Fatalf("the reader did not open the journal: %v", err)
+	}
+	run(t, writer, "BEGIN IMMEDIATE; INSERT INTO t VALUES (2)")
+	close(goOn)
+	if err := <-read; err != nil {
+		t.Error(err)
+	}
+	run(t, writer, "COMMIT")
+}
+
+// A gate holds whoever opens a file, the first time.
+type gate struct {
+	afero.Fs
+	name          string
+	armed         atomic.Bool
+	looking, goOn chan struct{}
+}
+
+func (g *gate) OpenFile(name string, flag int, perm os.FileMode) (afero.File, error) {
+	if name == g.name && g.armed.CompareAndSwap(true, false) {
+		close(g.looking)
+		<-g.goOn
+	}
+	return g.Fs.OpenFile(name, flag, perm)
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/holdfastdb/holdfast/internal/netlab/image"
@@ -201,6 +202,20 @@ func (p *process) stop(ctx context.Context) error {
 		p.kill()
 	}
 	return err
+}
+
+// where tells what a program is in that does not answer: its threads in the kernel, and
+// its routines. That ends it.
+func (p *process) where(ctx context.Context) string {
+	calls, err := shell(ctx, p.on, fmt.Sprintf("for t in /proc/%d/task/*; do echo \"$t: $(cat $t/wchan)\"; cat $t/stack; done", p.proc.Pid))
+	if err != nil {
+		calls += "\n" + err.Error()
+	}
+	p.proc.Signal(syscall.SIGQUIT)
+	ctx, cancel := context.WithTimeout(ctx, workerBound)
+	defer cancel()
+	p.proc.Wait(ctx)
+	return fmt.Sprintf("%s does not answer:\n%s\n%s", p.on.Name(), calls, p.proc.Stderr())
 }
 
 // directory makes a new directory on the server and returns its name.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path"
 	"time"
 
@@ -138,6 +139,9 @@ func (s *subject) openedAs(ctx context.Context, p *process, conn string, how *wo
 			if err = reply.Error(); err == nil {
 				return nil
 			}
+		}
+		if reply.Outcome == "" && ctx.Err() != nil {
+			fmt.Fprintln(os.Stderr, p.where(context.WithoutCancel(ctx)))
 		}
 		if again := sleep(ctx, time.Second); again != nil || reply.Outcome == "" || reply.Kind == workload.KindCorrupt {
 			return fmt.Errorf("%v: open on %v: %w", s, p, err)
