@@ -32,6 +32,7 @@ type subject struct {
 	load    context.Context // ends when the connections are to stop
 	stop    context.CancelFunc
 	procs   [2]*process // by client; nil while none runs
+	hung    []string    // programs that could not open the database
 }
 
 // Connections of each program, and how they work.
@@ -140,8 +141,11 @@ func (s *subject) openedAs(ctx context.Context, p *process, conn string, how *wo
 				return nil
 			}
 		}
-		if reply.Outcome == "" && ctx.Err() != nil {
-			fmt.Fprintln(os.Stderr, p.where(context.WithoutCancel(ctx)))
+		if ctx.Err() != nil {
+			if reply.Outcome == "" {
+				fmt.Fprintln(os.Stderr, p.where(context.WithoutCancel(ctx)))
+			}
+			return fmt.Errorf("%v: %w in opening it on %v: %w", s, errHung, p, err)
 		}
 		if again := sleep(ctx, time.Second); again != nil || reply.Outcome == "" || reply.Kind == workload.KindCorrupt {
 			return fmt.Errorf("%v: open on %v: %w", s, p, err)
@@ -149,10 +153,16 @@ func (s *subject) openedAs(ctx context.Context, p *process, conn string, how *wo
 	}
 }
 
-// replace starts another program for one that was killed, as an orchestrator does.
+// replace starts another program for one that was killed, as an orchestrator does. If
+// that cannot open the database, the verdict says so.
 func (s *subject) replace(ctx context.Context, client int) error {
 	s.procs[client] = nil
-	return s.join(ctx, client)
+	err := s.join(ctx, client)
+	if errors.Is(err, errHung) && ctx.Err() == nil {
+		s.hung = append(s.hung, err.Error())
+		err = nil
+	}
+	return err
 }
 
 // end has everybody stop, and looks at what is there: by a program that comes anew, and

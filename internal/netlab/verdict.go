@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +21,7 @@ type verdict struct {
 	reads   int
 	waited  time.Duration // the longest operation of those that the fault did not happen to
 	gap     time.Duration // from the fault to the first commit of the other client
-	hung    []string      // who waited for longer than bound
+	hung    []string      // who waited for longer than bound, or could not come back
 }
 
 // bound is how long somebody may wait whom the fault did not happen to: for the lease to
@@ -36,7 +37,7 @@ func (f fault) bound(ttl time.Duration) time.Duration {
 func judge(s *subject, f fault, wrong []string, mark time.Duration) verdict {
 	sum := s.history.Summary()
 	v := verdict{
-		subject: s, fault: f, wrong: wrong,
+		subject: s, fault: f, wrong: wrong, hung: slices.Clone(s.hung),
 		acked: sum.Counts["append ok"], unknown: sum.Counts["append unknown"], reads: sum.Counts["read ok"],
 	}
 	onOther := func(client string) bool { return strings.HasPrefix(client, s.lab.cluster.Clients[other].Name()) }
