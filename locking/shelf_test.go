@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,12 +20,15 @@ type shelf struct {
 	files  map[string][]int                       // guarded by mu
 	copied []string                               // guarded by mu; the copies that were begun
 	slow   time.Duration                          // how long a copy takes
+	letGo  atomic.Int32                           // how often it was told
 	fault  func(n int, to string) (instead error) // asked at the end of the n-th copy
 }
 
 func newShelf() *shelf { return &shelf{files: map[string][]int{"app.db": nil}} }
 
 func (s *shelf) Name() string { return "app.db" }
+
+func (s *shelf) LetGo() { s.letGo.Add(1) }
 
 func (s *shelf) Copy(ctx context.Context, from, to string, progress func(copied, total int64)) error {
 	s.mu.Lock()

@@ -27,6 +27,10 @@ type Storage interface {
 	// Remove removes a file that is not the database any more, with its journal and
 	// WAL. It is no error if there is none.
 	Remove(ctx context.Context, name string) error
+
+	// LetGo is told each time this process gave up all that it held, so that others
+	// use the database now. It is called on a goroutine of its own, and may come late.
+	LetGo()
 }
 
 // ErrMoved: the database that was being copied was changed in a way that spoils

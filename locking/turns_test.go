@@ -91,3 +91,21 @@ func writeAsSQLite(t *testing.T, l Lock) error {
 	time.Sleep(time.Millisecond)
 	return l.Unlock(None)
 }
+
+// The storage is told when a process gave up all that it held, and only then.
+func TestStorageIsToldWhenAllIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reg, first, second := &cell{}, newShelf(), newShelf()
+		one, other := newLock(t, open(t, reg, fenced(first))), newLock(t, open(t, reg, fenced(second)))
+		must(t, writeAsSQLite(t, one))
+		must(t, writeAsSQLite(t, one))
+		if n := first.letGo.Load(); n != 0 {
+			t.Errorf("told %d times while it kept its lease", n)
+		}
+		must(t, writeAsSQLite(t, other))
+		synctest.Wait()
+		if got := [...]int32{first.letGo.Load(), second.letGo.Load()}; got != [...]int32{1, 0} {
+			t.Errorf("told %d times, want once who stepped down", got)
+		}
+	})
+}

@@ -162,6 +162,9 @@ func (k *keeper) adopt(sent instant) error {
 	if level > s.level && (!s.level.Writing() || level == Exclusive) {
 		k.granted = now() // what it waited at PENDING for readers to leave is not part of its turn
 	}
+	if level == None && s.level != None && c.fenced() {
+		c.routines.Go(c.opts.Storage.LetGo)
+	}
 	s.level, s.limit, s.epoch = level, level, k.known.record.Epoch
 	s.door = level // until the next look at who asks
 	k.move(&k.known.record)

@@ -32,6 +32,7 @@ type body struct {
 	pins   int             // connections that stay with it; guarded by database.mu
 	spare  []handle        // replaced, but perhaps in use; guarded by database.mu
 	writes bool            // content was opened for writing; guarded by database.mu
+	closed bool            // content is closed until somebody comes in; guarded by database.mu
 	names  map[string]bool // which of sides exist for SQLite, as far as that is certain; guarded by database.mu
 	kept   *keptJournal    // nil if none is open; guarded by database.mu
 
@@ -58,6 +59,14 @@ func (b *body) reach(flag int, perm fs.FileMode) (writes bool, err error) {
 	b.db.mu.Lock()
 	defer b.db.mu.Unlock()
 	write := flag&os.O_RDWR != 0
+	if b.closed {
+		h, err := b.db.vfs.files.open(b.path, os.O_RDONLY, perm)
+		if err != nil {
+			return false, err
+		}
+		b.content.Store(&h)
+		b.closed = false // for reading: it is opened anew before anything is written
+	}
 	if b.content.Load() != nil && (b.writes || !write) {
 		return b.writes, nil
 	}
@@ -108,7 +117,7 @@ func (b *body) reopen() error { // called with database.mu held
 		return err // the closed handle stays, so that nothing works until the next try
 	}
 	b.content.Store(&h)
-	b.writes = writes
+	b.writes, b.closed = writes, false
 	return nil
 }
 

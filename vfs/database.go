@@ -82,6 +82,22 @@ func (d *database) depart(b *body) {
 	}
 }
 
+// letGo closes the database until somebody here comes in again, who has to open it anew
+// in any case. A file that is open keeps something at the server, as a lease on SMB. If
+// this machine vanishes, Samba keeps that for 16 minutes, and whoever opens the file
+// then may be refused after half a minute each time.
+func (d *database) letGo() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	b := d.body.Load()
+	if b == nil || b.pins > 0 || !d.arrived {
+		return // somebody is back, or nobody was in
+	}
+	d.arrived = false
+	b.close()
+	b.closed = true
+}
+
 // lookAgain opens the database anew. Called with mu held.
 func (d *database) lookAgain(at locking.Current) error {
 	if b := d.body.Load(); b.file != at.File {

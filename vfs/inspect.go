@@ -130,7 +130,7 @@ func (d *database) identify(b *body) error {
 	}
 	b.info = info
 	for _, other := range d.vfs.others(d) {
-		if o, err := other.Stat(); err == nil && os.SameFile(info, o) {
+		if o, err := other.stat(); err == nil && os.SameFile(info, o) {
 			return errors.New("this process has the same file open under another name: use one name for it")
 		}
 	}
@@ -145,17 +145,26 @@ func (d *database) identify(b *body) error {
 	return nil
 }
 
-// others returns the handles of all open databases but d.
-func (v *VFS) others(d *database) []handle {
+// others returns the bodies of all open databases but d.
+func (v *VFS) others(d *database) []*body {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	var open []handle
+	var open []*body
 	for _, other := range v.databases {
 		if b := other.body.Load(); other != d && b != nil && b.content.Load() != nil {
-			open = append(open, b.current())
+			open = append(open, b)
 		}
 	}
 	return open
+}
+
+// stat describes the open file, or the one of its name if it is closed for a while.
+func (b *body) stat() (fs.FileInfo, error) {
+	info, err := b.current().Stat()
+	if isClosed(err) {
+		return b.db.vfs.files.stat(b.path)
+	}
+	return info, err
 }
 
 // moved reports whether the name leads to another file than the open one.

@@ -17,11 +17,13 @@ import (
 func (v *VFS) Storage(path string) locking.Storage { return v.storage(path) }
 
 func (v *VFS) storage(path string) *storage {
-	return &storage{name: filepath.Base(path), files: fenceFS{v.files, filepath.Dir(path)}}
+	return &storage{vfs: v, path: path, name: filepath.Base(path), files: fenceFS{v.files, filepath.Dir(path)}}
 }
 
 // A storage copies a database beside itself.
 type storage struct {
+	vfs   *VFS
+	path  string
 	name  string
 	files fenceFS
 }
@@ -55,6 +57,16 @@ func (s *storage) callBack(name string) {
 // Remove implements [locking.Storage].
 func (s *storage) Remove(ctx context.Context, name string) error {
 	return fence.Remove(ctx, s.files, name)
+}
+
+// LetGo implements [locking.Storage].
+func (s *storage) LetGo() {
+	s.vfs.mu.Lock()
+	d := s.vfs.databases[s.path]
+	s.vfs.mu.Unlock()
+	if d != nil {
+		d.letGo()
+	}
 }
 
 // A fenceFS is the directory of a database as package fence sees it.
