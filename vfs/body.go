@@ -59,13 +59,8 @@ func (b *body) reach(flag int, perm fs.FileMode) (writes bool, err error) {
 	b.db.mu.Lock()
 	defer b.db.mu.Unlock()
 	write := flag&os.O_RDWR != 0
-	if b.closed {
-		h, err := b.db.vfs.files.open(b.path, os.O_RDONLY, perm)
-		if err != nil {
-			return false, err
-		}
-		b.content.Store(&h)
-		b.closed = false // for reading: it is opened anew before anything is written
+	if err := b.awake(); err != nil {
+		return false, err
 	}
 	if b.content.Load() != nil && (b.writes || !write) {
 		return b.writes, nil
@@ -83,6 +78,20 @@ func (b *body) reach(flag int, perm fs.FileMode) (writes bool, err error) {
 	b.content.Store(&h)
 	b.writes = writes
 	return writes, nil
+}
+
+// awake opens for reading what was closed for a while. It is opened anew before anything
+// is written. Called with database.mu held.
+func (b *body) awake() error {
+	if !b.closed {
+		return nil
+	}
+	h, err := b.db.vfs.files.open(b.path, os.O_RDONLY, b.perm)
+	if err == nil {
+		b.content.Store(&h)
+		b.closed = false
+	}
+	return err
 }
 
 // openOrReadOnly opens a file, read-only if it cannot be written, as SQLite's

@@ -28,6 +28,9 @@ func (b *body) read(p []byte, off int64, held bool) (int, error) {
 	if !held {
 		b.db.mu.Lock()
 		defer b.db.mu.Unlock()
+		if err := b.awake(); err != nil {
+			return 0, err
+		}
 	}
 	return b.current().ReadAt(p, off)
 }
@@ -74,6 +77,9 @@ func (b *body) size(held bool) (int64, error) {
 	if !held {
 		b.db.mu.Lock()
 		defer b.db.mu.Unlock()
+		if err := b.awake(); err != nil {
+			return 0, err
+		}
 		return b.current().Size()
 	}
 	b.length.mu.Lock() // so that nobody extends the file between asking and knowing

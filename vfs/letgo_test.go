@@ -32,6 +32,9 @@ func TestWhoSteppedDownKeepsNothingOpen(t *testing.T) {
 			for n := range 3 {
 				run(t, other, "INSERT INTO t VALUES (2)")
 				files.awaitNone(t)
+				if _, err := FileOf(one, "main").ReadAt(make([]byte, 100), 0); err != nil {
+					t.Errorf("the header, which SQLite reads without a lock: %v", err)
+				}
 				two := connect(t, first, path, "")
 				run(t, two, patient)
 				want(t, two, "SELECT count(*) FROM t", strconv.Itoa(3*n+2))
