@@ -82,6 +82,12 @@ func (f *File) take(to locking.Level, again func() bool) error {
 			err = fmt.Errorf("%w: %w", why, err)
 		}
 	}
+	// It may have ended before anybody answered this question: then whoever was in the
+	// way of the one before, under the same deadline, is whom it was waiting for.
+	var held *locking.HeldError
+	if r := f.refused; r != nil && r.ctx == ctx && !errors.As(err, &held) && errors.As(r.cause, &held) {
+		err = fmt.Errorf("%w: %w", err, held)
+	}
 	return err
 }
 
