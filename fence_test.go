@@ -120,7 +120,7 @@ func TestCommitThatIsRefused(t *testing.T) {
 		for name, commit := range commits {
 			t.Run(mode+" "+name, func(t *testing.T) {
 				path, o := lease(t, "_pragma", "busy_timeout(30000)", "_pragma", "journal_mode("+mode+")")
-				o.Params.Set("poll", "1s")
+				o.Params.Set("poll", "5s")
 				db := open(t, path, o)
 				db.SetMaxOpenConns(1)
 				exec(t, db, `CREATE TABLE t (x); INSERT INTO t VALUES (1)`)
@@ -205,6 +205,7 @@ func readInTx(ctx context.Context, c *sql.Conn, readOnly bool, end func(*sql.Tx)
 	if err != nil {
 		return err
 	}
+	defer tx.Rollback() // or its connection could not be closed
 	var x int
 	if err := tx.QueryRowContext(ctx, `SELECT x FROM t`).Scan(&x); err != nil {
 		return errors.Join(errors.New("too early"), err)
@@ -224,12 +225,12 @@ func TestReadThatIsRefused(t *testing.T) {
 					o.Params.Add("_pragma", pragma)
 					o.Params.Set("verify", "read")
 				}
-				o.Params.Set("poll", "1s")
+				o.Params.Set("poll", "5s")
 				if verify == "attached" {
 					o.Params.Del("verify")
 					other, main := path, filepath.Join(filepath.Dir(path), "main.db")
 					o.Init = func(c *sqlite3.Conn) error {
-						return c.Exec(`ATTACH 'file:` + other + `?lock=cell&verify=read&poll=1s' AS other`)
+						return c.Exec(`ATTACH 'file:` + other + `?lock=cell&verify=read&poll=5s' AS other`)
 					}
 					db := openAt(t, main, o)
 					exec(t, db, `CREATE TABLE other.t (x)`)
