@@ -18,7 +18,8 @@ type Adopter interface {
 	// holder that the register forgot may still write.
 	//
 	// If somebody is in the record, it waits to see whether that one expires, and
-	// returns a [*HeldError] if not.
+	// returns a [*HeldError] if not. A record that is damaged tells of nobody, and is
+	// replaced; one that a newer version wrote is not, and is [ErrRecord].
 	Adopt(ctx context.Context, file string, above Epoch) (Current, error)
 }
 
@@ -60,7 +61,8 @@ func (c *Coordinator) Adopt(ctx context.Context, file string, above Epoch) (Curr
 }
 
 // unheld reads the register and makes sure that nobody alive is in its record. What
-// is no record at all counts as an empty one: that is why it is to be replaced.
+// is no record at all counts as an empty one: that is why it is to be replaced. A record
+// that a newer version can read is one.
 func (c *Coordinator) unheld(ctx context.Context) (Record, Version, error) {
 	seen := observer{}
 	for {
@@ -72,7 +74,10 @@ func (c *Coordinator) unheld(ctx context.Context) (Record, Version, error) {
 			return Record{}, "", err
 		}
 		r, err := DecodeRecord(value)
-		if err != nil {
+		switch {
+		case errors.Is(err, errNewer):
+			return Record{}, version, err
+		case err != nil:
 			return Record{}, version, nil
 		}
 		for i := range r.Entries {
@@ -85,7 +90,7 @@ func (c *Coordinator) unheld(ctx context.Context) (Record, Version, error) {
 			return r, version, nil
 		}
 		select {
-		case <-time.After(seen.next()):
+		case <-time.After(max(seen.next(), c.opts.Poll)): // one may have expired, and not the others
 		case <-ctx.Done():
 			return r, version, context.Cause(ctx)
 		}

@@ -37,7 +37,11 @@ func (a *attempt) giveUp(local *HeldError) error {
 	switch {
 	case !answered:
 		if waited > p.c.patience()+p.c.opts.Timeout && a.exhausted() {
-			return fmt.Errorf("%w since %v", ErrUnreachable, waited.Round(time.Millisecond))
+			err := fmt.Errorf("%w since %v", ErrUnreachable, waited.Round(time.Millisecond))
+			if cause := p.c.session.setback.Load(); cause != nil {
+				err = fmt.Errorf("%w: %v", err, *cause)
+			}
+			return err
 		}
 		return nil
 	case out.err != nil && (permanent(out.err) || waited > p.c.patience()+p.c.opts.Timeout && a.exhausted()):

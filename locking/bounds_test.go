@@ -166,23 +166,27 @@ func TestWatchTakesThePlaceOfPolling(t *testing.T) {
 	}
 }
 
+// Whatever the keeper is in the middle of, which chance decides: without the check for a
+// session that was lost meanwhile, one round in a hundred gave the lease up.
 func TestClosingUnderHeldLocksGivesNothingUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		reg := &cell{}
-		c := open(t, reg, Options{Log: quiet})
-		l := newLock(t, c)
-		must(t, l.Lock(t.Context(), Shared, nil))
-		must(t, l.Lock(t.Context(), Reserved, nil))
-		if err := c.Close(t.Context()); err == nil {
-			t.Error("close under a held lock: no error")
-		}
-		if err := l.Check(); !errors.Is(err, ErrLost) {
-			t.Errorf("check after close = %v, want ErrLost", err)
-		}
-		if r := reg.record(t); len(r.Entries) != 1 {
-			t.Errorf("the lease was given up in the name of a lock that may still write: %v", r.Entries)
-		}
-	})
+	for range 500 {
+		synctest.Test(t, func(t *testing.T) {
+			reg := &cell{}
+			c := open(t, reg, Options{Log: quiet})
+			l := newLock(t, c)
+			must(t, l.Lock(t.Context(), Shared, nil))
+			must(t, l.Lock(t.Context(), Reserved, nil))
+			if err := c.Close(t.Context()); err == nil {
+				t.Fatal("close under a held lock: no error")
+			}
+			if err := l.Check(); !errors.Is(err, ErrLost) {
+				t.Fatalf("check after close = %v, want ErrLost", err)
+			}
+			if r := reg.record(t); len(r.Entries) != 1 {
+				t.Fatalf("the lease was given up in the name of a lock that may still write: %v", r.Entries)
+			}
+		})
+	}
 }
 
 // The time limit of one operation on the register is not that of the caller, and must

@@ -9,22 +9,34 @@ import (
 	"strings"
 )
 
-// MaxRecord is the size in bytes up to which a record is written or read: about
-// sixty processes.
+// MaxRecord is the size in bytes up to which a record is written or read.
 const MaxRecord = 32 << 10
+
+// roomToEnter is the size up to which a record takes one more process: about fifty. The
+// rest is for those who are in: a renewal has longer numbers and times than the one
+// before, and a takeover names who expired.
+const roomToEnter = MaxRecord - MaxRecord/8
 
 // Encode returns the record as indented JSON, ending in a newline.
 // It fails if the record is larger than [MaxRecord].
-func (r *Record) Encode() ([]byte, error) {
+func (r *Record) Encode() ([]byte, error) { return r.encode(MaxRecord) }
+
+func (r *Record) encode(limit int) ([]byte, error) {
 	value, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("locking: encode record: %w", err)
 	}
-	if len(value) >= MaxRecord {
-		return nil, fmt.Errorf("locking: %d processes do not fit into one lock record: close the database in some of them", len(r.Entries))
+	if len(value) >= limit {
+		return nil, fmt.Errorf("locking: a lock record of %d entries is too large: close the database in some processes", len(r.Entries))
 	}
 	return append(value, '\n'), nil
 }
+
+// adoptRemedy is what to do about a record that is damaged.
+const adoptRemedy = "if nobody has the database open, run holdfast adopt"
+
+// errNewer: a newer version of this package wrote the record.
+var errNewer = errors.New("was written by a newer holdfast")
 
 // DecodeRecord reads what [Record.Encode] wrote. A nil or empty value is the
 // record of a register that was never written. Everything else that is not
@@ -33,20 +45,20 @@ func DecodeRecord(value []byte) (Record, error) {
 	if len(value) == 0 {
 		return Record{Format: RecordFormat}, nil
 	}
-	if len(value) > MaxRecord {
-		return Record{}, fmt.Errorf("%w: %d bytes are more than the %d of any record; this is not a holdfast lock", ErrRecord, len(value), MaxRecord)
-	}
 	if err := checkFormat(value); err != nil {
 		return Record{}, err
+	}
+	if len(value) > MaxRecord {
+		return Record{}, fmt.Errorf("%w: %d bytes are more than the %d of any record; %s", ErrRecord, len(value), MaxRecord, adoptRemedy)
 	}
 	var r Record
 	d := json.NewDecoder(bytes.NewReader(value))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&r); err != nil {
-		return Record{}, fmt.Errorf("%w: %w; if nobody has the database open, run holdfast adopt", ErrRecord, err)
+		return Record{}, fmt.Errorf("%w: %w; %s", ErrRecord, err, adoptRemedy)
 	}
 	if err := r.validate(); err != nil {
-		return Record{}, fmt.Errorf("%w: %w; if nobody has the database open, run holdfast adopt", ErrRecord, err)
+		return Record{}, fmt.Errorf("%w: %w; %s", ErrRecord, err, adoptRemedy)
 	}
 	return r, nil
 }
@@ -60,13 +72,13 @@ func checkFormat(value []byte) error {
 	err := json.Unmarshal(value, &head)
 	switch {
 	case err != nil && truncated(err):
-		return fmt.Errorf("%w: it is truncated after %d bytes; if nobody has the database open, run holdfast adopt", ErrRecord, len(value))
+		return fmt.Errorf("%w: it is truncated after %d bytes; %s", ErrRecord, len(value), adoptRemedy)
 	case err != nil || head.Format == nil:
-		return fmt.Errorf("%w: it was not written by holdfast", ErrRecord)
+		return fmt.Errorf("%w: it was not written by holdfast; if this is no lock of another program, and nobody has the database open, run holdfast adopt", ErrRecord)
 	case *head.Format > RecordFormat:
-		return fmt.Errorf("%w: format %d was written by a newer holdfast (this one knows %d); upgrade this program", ErrRecord, *head.Format, RecordFormat)
+		return fmt.Errorf("%w: format %d %w (this one knows %d); upgrade this program", ErrRecord, *head.Format, errNewer, RecordFormat)
 	case *head.Format < 1:
-		return fmt.Errorf("%w: format %d does not exist", ErrRecord, *head.Format)
+		return fmt.Errorf("%w: format %d does not exist; %s", ErrRecord, *head.Format, adoptRemedy)
 	}
 	return nil
 }
@@ -117,8 +129,10 @@ func (r *Record) validate() error {
 // validateFiles refuses names that no takeover gives: in particular such as lie
 // outside the directory of the database.
 func (r *Record) validateFiles() error {
-	if strings.ContainsAny(r.Database, "/\\\x00") || r.Database == "." || r.Database == ".." {
-		return fmt.Errorf("database %q is not a base name", r.Database)
+	if r.Database != "" {
+		if err := checkName(r.Database); err != nil {
+			return fmt.Errorf("database %q: %w", r.Database, err)
+		}
 	}
 	names := slices.Clone(r.Old)
 	if r.File != "" {

@@ -57,6 +57,8 @@ func TestBadRecordsAreRefused(t *testing.T) {
 		"unknown field":          {change(`"epoch": 7`, `"epoch": 7, "colour": 1`), "unknown field"},
 		"unknown level":          {change(`"RESERVED"`, `"reserved"`), "not a level"},
 		"negative epoch":         {change(`"epoch": 7`, `"epoch": -7`), "epoch"},
+		"zeros":                  {strings.Repeat("\x00", len(good)), "run holdfast adopt"},
+		"name of elsewhere":      {change(`"file": ""`, `"database": "a\\b.db", "file": ""`), "backslash"},
 		"something behind":       {good + "{}", "not written by holdfast"},
 		"two writers":            {change(`"SHARED"`, `"RESERVED"`), "exclude each other"},
 		"reader beside the only": {change(`"RESERVED"`, `"EXCLUSIVE"`), "exclude each other"},
@@ -80,7 +82,7 @@ func TestRecordIsBounded(t *testing.T) {
 		e.Holder.ID = strings.Repeat("x", 1+i)
 		r.Entries = append(r.Entries, e)
 	}
-	if _, err := r.Encode(); err == nil || !strings.Contains(err.Error(), "do not fit") {
+	if _, err := r.Encode(); err == nil || !strings.Contains(err.Error(), "too large") {
 		t.Errorf("encode of a thousand processes = %v, want an error", err)
 	}
 }

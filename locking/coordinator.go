@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -57,11 +59,18 @@ type outcome struct {
 }
 
 // NewCoordinator returns a Coordinator over reg. It does not touch the register
-// before the first lock is asked for. It fails if opts do not fit together.
+// before the first lock is asked for. It fails if opts do not fit together, or if the
+// database has a name that [CheckName] refuses. A register that is an [io.Closer] is
+// closed once nothing of the Coordinator uses it any more.
 func NewCoordinator(reg Register, opts Options) (*Coordinator, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {
 		return nil, err
+	}
+	if opts.Storage != nil {
+		if err := CheckName(opts.Storage.Name()); err != nil {
+			return nil, err
+		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &Coordinator{
@@ -78,7 +87,7 @@ func NewCoordinator(reg Register, opts Options) (*Coordinator, error) {
 		hooks:   make(map[*hook]struct{}),
 	}
 	if w, ok := reg.(Watcher); ok {
-		c.watching = newWatcher(w, opts.Renew, c.wake)
+		c.watching = newWatcher(w, opts, c.wake)
 		c.routines.Go(func() { c.watching.run(ctx) })
 	}
 	k := newKeeper(c)
@@ -91,6 +100,11 @@ func NewCoordinator(reg Register, opts Options) (*Coordinator, error) {
 	})
 	go func() {
 		c.routines.Wait()
+		if closer, ok := reg.(io.Closer); ok {
+			if err := closer.Close(); err != nil {
+				slog.Warn("locking: closing a register", "lock", c.name(), "err", err)
+			}
+		}
 		close(c.ended)
 	}()
 	return c, nil
@@ -245,6 +259,6 @@ func (c *Coordinator) tellAsked() {
 // permanent reports whether an error of the register will not go away by itself
 // within the time that a lock may wait.
 func permanent(err error) bool {
-	return err != nil && !errors.Is(err, ErrConflict) && !errors.Is(err, ErrDoubt) &&
+	return err != nil && !errors.Is(err, ErrConflict) && !errors.Is(err, ErrDoubt) && !errors.Is(err, ErrUnreachable) &&
 		!errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
 }

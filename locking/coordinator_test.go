@@ -33,6 +33,13 @@ func (c *cell) Read(ctx context.Context) ([]byte, Version, error) {
 	return c.value, c.version(), nil
 }
 
+// remove makes the register one that was never used.
+func (c *cell) remove() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.value, c.n = nil, 0
+}
+
 func (c *cell) version() Version {
 	if c.n == 0 {
 		return Unused

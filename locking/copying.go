@@ -17,20 +17,26 @@ type copying struct {
 	cancel   context.CancelFunc
 	done     chan struct{}
 	err      error // settled when done is closed
+	removed  bool  // likewise: nothing is left of one that failed
 
 	copied, total atomic.Int64
 }
 
-// copy begins to copy the database.
-func (c *Coordinator) copy(from, to string) *copying {
+// copy begins to copy the database, once there is more room by a removal, unless that
+// takes long.
+func (c *Coordinator) copy(from, to string, room *sweep) *copying {
 	ctx, cancel := context.WithCancel(c.life)
 	w := &copying{from: from, to: to, plain: to == c.opts.Storage.Name(), began: now(), cancel: cancel, done: make(chan struct{})}
 	c.routines.Go(func() {
 		defer cancel()
+		room.wait(ctx, c.opts.Timeout/2)
 		w.err = c.opts.Storage.Copy(ctx, from, to, func(copied, total int64) {
 			w.copied.Store(copied)
 			w.total.Store(total)
 		})
+		if w.err != nil && !w.plain { // by the plain name there may be what somebody else put there
+			w.removed = c.opts.Storage.Remove(c.life, to) == nil
+		}
 		close(w.done)
 		c.wake()
 	})

@@ -27,6 +27,10 @@ var (
 	ErrClosed = errors.New("locking: closed")
 )
 
+// worthTelling is how long a holder is silent that people are told of. Live ones are
+// from one renewal to the next.
+const worthTelling = 2 * time.Second
+
 // A HeldError is the [ErrHeld] that names who is in the way.
 type HeldError struct {
 	Holder Holder        // who; the zero value if the kernel does not say
@@ -35,6 +39,8 @@ type HeldError struct {
 	Waits  bool          // it does not hold Level yet, but came first
 	Age    time.Duration // how long it has held Level, by the clock that wrote the record; 0 if unknown
 	Epoch  Epoch         // the epoch of the record; 0 if there is none
+	Silent time.Duration // how long this process has seen no sign of it; 0 if unknown
+	TTL    time.Duration // it expires once Silent is that; 0 if it does not
 
 	// Takeover is what has to be done before anybody is let in, if it is that which
 	// is in the way: the database is being copied, or waits for it.
@@ -58,6 +64,10 @@ func (e *HeldError) Error() string {
 	fmt.Fprintf(&b, "; %v was wanted", e.Wanted)
 	if e.Takeover != nil {
 		fmt.Fprintf(&b, "; %v", e.Takeover)
+	}
+	if e.TTL > 0 && e.Silent >= worthTelling {
+		fmt.Fprintf(&b, "; no sign of it for %v: if it is gone, wait for longer than %v (busy_timeout) to go on without it",
+			e.Silent.Round(100*time.Millisecond), e.TTL)
 	}
 	return b.String()
 }

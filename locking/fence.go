@@ -5,6 +5,10 @@ import (
 	"time"
 )
 
+// maxOld is how many copies that nobody needs a record names. Those that were there
+// longest are forgotten first: if they could be removed they would have been.
+const maxOld = 32
+
 // A Fencing is how a holder keeps to the fence. The register is the one thing that
 // cannot be written late, so it also says which file is the database: a holder that
 // expired while it could write goes on writing to a file that is none any more.
@@ -97,7 +101,7 @@ func (r *Record) fence(req Request, level Level) {
 		}
 		return
 	}
-	r.forget(f.Removed, req.Holder.ID)
+	r.settleRemoving(f.Removed, req.Holder.ID)
 	switch {
 	case level != Exclusive:
 		if t != nil {
@@ -120,6 +124,7 @@ func (r *Record) fence(req Request, level Level) {
 	default:
 		t.Copied, t.Total = f.Copied, f.Total
 	}
+	r.forget(f.Removed)
 }
 
 // publish makes the copy the database.
@@ -136,14 +141,17 @@ func (r *Record) publish(by Holder) {
 	r.Takeover = nil
 }
 
-// forget takes note of names that are gone. That the plain name is counts only
+// settleRemoving takes note that the plain name is gone, if it is. That counts only
 // from who said that it would remove it: what another one began may still happen.
-func (r *Record) forget(names []string, id string) {
-	if len(names) == 0 {
-		return
-	}
-	r.Old = slices.DeleteFunc(r.Old, func(old string) bool { return slices.Contains(names, old) })
+func (r *Record) settleRemoving(names []string, id string) {
 	if r.Removing != nil && r.Removing.ID == id && slices.Contains(names, r.Database) {
 		r.Removing = nil
 	}
+}
+
+// forget takes the names out that are gone, and those that are too many. It comes last
+// in a step, since a copy that is given up may be gone already.
+func (r *Record) forget(names []string) {
+	r.Old = slices.DeleteFunc(r.Old, func(old string) bool { return slices.Contains(names, old) })
+	r.Old = r.Old[max(0, len(r.Old)-maxOld):]
 }

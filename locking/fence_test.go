@@ -106,6 +106,13 @@ func TestFenceSteps(t *testing.T) {
 			{name: "c is let in", who: "c", level: Shared, nonce: "00000002", want: Exclusive,
 				then: fenceFacts{Takeover: true, By: "c", To: two, Old: []string{one}}},
 		}},
+		{"a copy that is gone when it is given up is not named", evict, []fenceStep{
+			{name: "b leaves", who: "b", level: None, fence: Fencing{Removed: []string{one}}, want: None, then: fenceFacts{Takeover: true}},
+		}},
+		{"nor is a spoilt one", evict, []fenceStep{
+			{name: "spoilt", who: "b", level: Exclusive, nonce: "00000003", fence: Fencing{Spoilt: one, Removed: []string{one}}, want: Exclusive,
+				then: fenceFacts{Takeover: true, By: "b", To: three}},
+		}},
 		{"an evicted copier cannot publish", evict, []fenceStep{
 			{name: "c evicts it", who: "c", level: Exclusive, expired: "b", nonce: "00000002", want: Exclusive,
 				then: fenceFacts{Takeover: true, By: "c", To: two, Old: []string{one}}},

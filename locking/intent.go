@@ -17,7 +17,8 @@ type intent struct {
 	attempt  uint64    // number of this attempt
 	settling *settling // somebody asked to copy the database to its plain name
 	closing  bool
-	again    bool // set by the plan: what the places want remains to be asked for
+	again    bool   // set by the plan: what the places want remains to be asked for
+	first    *Entry // set by the plan: who asked for what the process holds, before whom no place comes in any more; nil if nobody did
 }
 
 // idle reports whether there is nothing to do with the register.
@@ -71,11 +72,13 @@ func (c *Coordinator) publish(out outcome) {
 	c.broadcast()
 }
 
-// notReleased notes why a closing coordinator could not give up its lease.
-func (c *Coordinator) notReleased(err error) {
+// notReleased notes why a closing coordinator could not give up its lease, if it has one
+// or may have.
+func (k *keeper) notReleased(err error) {
+	c := k.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.session.in {
+	if c.session.in || k.pending != nil {
 		c.released = releaseError(err, c.opts.TTL)
 	}
 }
@@ -111,6 +114,9 @@ func (c *Coordinator) decode(value []byte, version Version) (Record, error) {
 		return v.record, nil
 	}
 	record, err := DecodeRecord(value)
+	if err == nil && len(value) == 0 && version != Unused {
+		err = fmt.Errorf("%w: it was emptied; %s", ErrRecord, adoptRemedy)
+	}
 	if err != nil {
 		return Record{}, fmt.Errorf("%s: %w", c.name(), err)
 	}

@@ -29,6 +29,8 @@ type keeper struct {
 	ghosts  map[string]instant // former selves that may still be in the record, and when each last sent a swap
 	horizon horizon
 
+	setbacks int // steps in a row that did not work, other than because somebody was quicker
+
 	copying *copying // the copy that this session makes; nil if it makes none
 	sweep   *sweep   // the removal of what nobody needs any more that was begun last; nil if none was
 }
@@ -55,7 +57,7 @@ func (k *keeper) run(ctx context.Context) {
 		case <-k.c.kick:
 		case <-timer.C:
 		case <-ctx.Done():
-			k.c.notReleased(context.Cause(ctx))
+			k.notReleased(context.Cause(ctx))
 			return
 		}
 	}
@@ -73,18 +75,40 @@ func (k *keeper) turn(ctx context.Context) (wait time.Duration, done bool) {
 	err := k.step(ctx, &in)
 	switch {
 	case err == nil:
+		k.setBack(nil)
 		return k.rest(&in), false
-	case errors.Is(err, ErrConflict), errors.Is(err, ErrDoubt):
-		// Somebody else was quicker, or may have been; the next look tells. Not at
-		// once again: the others try as well.
-		return rand.N(5 * time.Millisecond), false
+	case errors.Is(err, ErrConflict):
+		// Somebody else was quicker; the next look tells. Not at once again: the others
+		// try as well.
+		return rand.N(soon), false
+	case errors.Is(err, ErrDoubt):
+		return k.setBack(err), false // and the next look tells
 	}
 	k.c.publish(outcome{attempt: in.attempt, err: err})
 	if in.closing && permanent(err) {
-		k.c.notReleased(err)
+		k.notReleased(err)
 		return 0, true
 	}
-	return k.c.opts.Poll, false
+	return max(k.setBack(err), k.c.opts.Poll), false
+}
+
+// soon is a moment in which others have a chance.
+const soon = 5 * time.Millisecond
+
+// setBack takes note of a step that did not work, or of one that did, and returns how
+// long to leave the register alone: a moment at first, then twice as long each time, up to
+// a few polls, and never quite as long as the others who were set back with us.
+func (k *keeper) setBack(err error) time.Duration {
+	if err == nil {
+		k.session.setback.Store(nil)
+		k.setbacks = 0
+		return 0
+	}
+	k.session.setback.Store(&err)
+	const most = 8 // polls
+	wait := min(soon<<min(k.setbacks, 20), most*k.c.opts.Poll)
+	k.setbacks++
+	return wait/2 + rand.N(wait/2+1)
 }
 
 // follow goes over to the session in force. The former one may still be in the
@@ -95,8 +119,17 @@ func (k *keeper) follow(s *session) {
 	}
 	k.ghosts[k.session.self.ID] = k.sent
 	k.copying.abandon()
-	k.copying, k.sweep = nil, nil
+	k.copying = nil
 	k.session, k.pending, k.known, k.beat, k.horizon = s, nil, nil, 0, horizon{}
+}
+
+// retired reports whether the session was lost since the turn began. What was planned for it
+// was planned without its places, which may write until they learn of that: nothing is given
+// up in its name.
+func (k *keeper) retired() bool {
+	k.c.mu.Lock()
+	defer k.c.mu.Unlock()
+	return k.c.session != k.session
 }
 
 // step is one look and at most one swap.
@@ -113,6 +146,9 @@ func (k *keeper) step(ctx context.Context, in *intent) error {
 			return err
 		}
 		p = k.plan(in)
+	}
+	if k.retired() {
+		return nil // the next turn follows
 	}
 	if p.held != nil || !p.swap {
 		k.c.publish(p.outcome(in))

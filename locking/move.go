@@ -3,6 +3,7 @@ package locking
 import (
 	"cmp"
 	"fmt"
+	"slices"
 )
 
 // fencing is what a step tells the record.
@@ -13,6 +14,7 @@ func (k *keeper) fencing(in *intent) *Fencing {
 	// The ID is drawn anew each time: should the register be deleted, nobody may bring
 	// back its former one.
 	f := &Fencing{Database: k.c.opts.Storage.Name(), ID: newID(), Nonce: newID()[:8]}
+	f.Removed = k.sweep.removed(k.known.record.File)
 	if w := k.copying; w != nil {
 		f.Copied, f.Total = w.copied.Load(), w.total.Load()
 		switch {
@@ -22,11 +24,11 @@ func (k *keeper) fencing(in *intent) *Fencing {
 		case w.spoilt(), in.settling != nil:
 			f.Spoilt = w.to
 		}
+		if w.ended() && w.removed {
+			f.Removed = append(slices.Clone(f.Removed), w.to)
+		}
 	}
-	if k.sweep != nil && !k.sweep.running() {
-		f.Removed = k.sweep.gone
-	}
-	if w := in.settling; w != nil && k.copying == nil {
+	if w := in.settling; w != nil && k.copying == nil && k.maySettle(w) {
 		f.Settle, f.Force = true, w.force
 	}
 	return f
@@ -55,14 +57,12 @@ func (k *keeper) shut(in *intent) bool {
 
 // busy reports whether the session has something to end before it steps down. For a
 // removal it waits a little, since only who has not stepped down can say that the
-// plain name is gone; but that can take long: an NFS server first asks a client that it
-// cannot reach to give the file back.
+// plain name is gone.
 func (k *keeper) busy() bool {
 	if k.c.closing {
 		k.copying.abandon()
 	}
-	return k.copying != nil && k.copying.failure() == nil ||
-		k.sweep.running() && k.sweep.began.elapsed() < k.c.opts.Timeout/2
+	return k.copying != nil && k.copying.failure() == nil || k.sweep.left(k.c.opts.Timeout/2) > 0
 }
 
 // fenceMoves reports whether a plan changes what the record says of files.
@@ -92,7 +92,8 @@ func (k *keeper) move(r *Record) {
 	case k.copying == nil || k.copying.to != t.To:
 		from := cmp.Or(r.File, r.Database)
 		c.opts.Log.Warn("taking a database over", "lock", c.name(), "from", t.From.String(), "file", from, "copy", t.To)
-		k.copying = c.copy(from, t.To)
+		k.cleanUp(r) // what others left when they crashed may be in the way
+		k.copying = c.copy(from, t.To, k.sweep)
 	case t.Total > 0:
 		c.opts.Log.Info("copying a database", "lock", c.name(), "copy", t.To, "bytes", t.Copied, "of", t.Total)
 	}

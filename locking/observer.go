@@ -58,3 +58,13 @@ func (o *observer) next() time.Duration {
 	}
 	return max(0, next)
 }
+
+// silence returns for how long a holder has given no sign of life, and how long it may;
+// zeros if it was not seen.
+func (o *observer) silence(id string) (silent, ttl time.Duration) {
+	s, known := o.seen[id]
+	if !known {
+		return 0, 0
+	}
+	return s.at.monotonic(), s.ttl
+}

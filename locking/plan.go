@@ -30,8 +30,14 @@ func (k *keeper) plan(in *intent) plan {
 		p = k.ask(in, in.level)
 		p.futile = true
 	}
+	if p.held == nil && in.first != nil && in.want != None && in.want <= target {
+		p.held = heldBy(in.first, in.want, p.next.Epoch) // the process has it, and lets nobody in
+	}
 	if p.next.Takeover != nil {
 		p.awaitsCopy(target)
+	}
+	if p.held != nil {
+		p.held.Silent, p.held.TTL = k.observer.silence(p.held.Holder.ID)
 	}
 	p.failed = k.copying.failure()
 	p.swap = k.worthIt(in, &p)
@@ -98,10 +104,11 @@ func (k *keeper) target(in *intent) Level {
 	useless := held == None && in.want > s.level // what is kept is not what is waited for
 	resting := held == None && in.want == None && c.used.elapsed() >= c.pause()
 	asked := keep < s.level && (useless || resting || k.granted.elapsed() >= c.leastTurn())
-	s.door = s.level
+	s.door, in.first = s.level, nil
 	if !asked {
 		k.asked = now()
 	} else {
+		in.first = asker
 		if s.door = keep; !held.Writing() {
 			s.door = None // nobody comes in here any more before the one who asked
 		}

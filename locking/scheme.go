@@ -51,11 +51,21 @@ func FindBackend(scheme string) (Backend, error) {
 		scheme, strings.Join(known, ", "))
 }
 
-// LeaseBackend makes a [Backend] of a function that opens a [Register].
+// LeaseBackend makes a [Backend] of a function that opens a [Register], for which it gets
+// [Options.Timeout]. What takes longer is [ErrUnreachable].
 func LeaseBackend(open func(ctx context.Context, u *url.URL, database string) (Register, error)) Backend {
 	return func(ctx context.Context, u *url.URL, database string, opts Options) (Locker, error) {
-		reg, err := open(ctx, u, database)
+		opts, err := opts.Effective()
 		if err != nil {
+			return nil, err
+		}
+		op, cancel := context.WithTimeout(ctx, opts.Timeout)
+		defer cancel()
+		reg, err := open(op, u, database)
+		switch {
+		case err != nil && op.Err() != nil && ctx.Err() == nil:
+			return nil, fmt.Errorf("%w within %v: %v", ErrUnreachable, opts.Timeout, err)
+		case err != nil:
 			return nil, err
 		}
 		return NewCoordinator(reg, opts)

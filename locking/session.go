@@ -23,6 +23,7 @@ type session struct {
 	moving bool    // guarded by Coordinator.mu; the database is being copied, and nobody may be let in
 
 	renewed atomic.Pointer[instant]   // when the latest write that took effect was sent; nil while level is None
+	setback atomic.Pointer[error]     // what kept the keeper from its latest step; nil if that worked
 	lost    atomic.Pointer[lossCause] // set once
 }
 
@@ -58,7 +59,11 @@ func (s *session) check() error {
 		return nil
 	}
 	if silent := s.clock.elapsed(sent); silent >= s.ttl-s.guard {
-		return s.lose(fmt.Sprintf("not renewed for %v (ttl %v less guard %v)", silent.Round(time.Millisecond), s.ttl, s.guard))
+		why := fmt.Sprintf("not renewed for %v (ttl %v less guard %v)", silent.Round(time.Millisecond), s.ttl, s.guard)
+		if cause := s.setback.Load(); cause != nil {
+			return s.loseBy(why, told(*cause))
+		}
+		return s.lose(why)
 	}
 	return nil
 }

@@ -14,7 +14,8 @@ type Settler interface {
 	// Settle copies the database to its plain name and makes that the database. It
 	// waits until nobody else has it open, or ctx ends. It refuses while a process
 	// that set out to remove the plain name has not said that it is done, since that
-	// could still happen, unless force is set.
+	// could still happen, unless force is set: then it first removes what is left by
+	// that name itself.
 	//
 	// What a stale process does under the plain name of a journal cannot be kept
 	// out: whoever was ever evicted from the plain name must be gone for good.
@@ -23,9 +24,10 @@ type Settler interface {
 
 // A settling is one call of Settle that holds the database alone.
 type settling struct {
-	place  *place
-	force  bool
-	failed error // why it could not be done; guarded by Coordinator.mu
+	place    *place
+	force    bool
+	removing bool  // the plain name is being removed by this process; guarded by Coordinator.mu
+	failed   error // why it could not be done; guarded by Coordinator.mu
 }
 
 var _ Settler = (*Coordinator)(nil)
@@ -53,7 +55,7 @@ func (c *Coordinator) Settle(ctx context.Context, force bool) error {
 		return nil
 	case r.Removing != nil && !force:
 		return fmt.Errorf("locking: settle: %v set out to remove the plain name and has not been heard of since: "+
-			"once its machine was rebooted or is gone for good, settle by force", r.Removing)
+			"stop whoever had the database open since, see that its machine was rebooted or is gone for good, and settle by force", r.Removing)
 	}
 	if err := c.settle(ctx, &settling{place: p, force: force}); err != nil {
 		return fmt.Errorf("locking: settle: %w", err)
@@ -84,7 +86,11 @@ func (c *Coordinator) settle(ctx context.Context, w *settling) error {
 		case <-ctx.Done():
 		}
 		c.mu.Lock()
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() == nil:
+		case w.removing:
+			return fmt.Errorf("the plain name is still being removed, try again later: %w", context.Cause(ctx))
+		default:
 			return context.Cause(ctx)
 		}
 	}

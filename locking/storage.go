@@ -21,7 +21,8 @@ type Storage interface {
 	//
 	// It returns [ErrMoved] if the expired holder ended a transaction meanwhile, and
 	// fs.ErrExist if the name is taken: then the next copy gets another one. On any error it
-	// leaves from as it was.
+	// leaves from as it was, and removes what it made, as far as it can. Unless to is the
+	// plain name it is removed once more then, to be sure.
 	Copy(ctx context.Context, from, to string, progress func(copied, total int64)) error
 
 	// Remove removes a file that is not the database any more, with its journal and

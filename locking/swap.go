@@ -16,7 +16,11 @@ type write struct {
 // swap writes what was planned.
 func (k *keeper) swap(ctx context.Context, in *intent, p plan) error {
 	s := k.session
-	value, err := p.next.Encode()
+	limit := MaxRecord
+	if k.known.record.Find(s.self.ID) == nil && p.next.Find(s.self.ID) != nil {
+		limit = roomToEnter
+	}
+	value, err := p.next.encode(limit)
 	if err != nil {
 		k.undo()
 		return err

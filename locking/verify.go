@@ -2,7 +2,6 @@ package locking
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -42,10 +41,10 @@ func (p *place) Verify() error {
 		switch {
 		case err == nil:
 			if e := r.Find(s.self.ID); e == nil || e.Level < least {
-				return c.abandon(s, "another process took it over", nil)
+				return c.abandon(s, whyGone(r), nil)
 			}
 			return s.check()
-		case bound.Err() != nil, began.monotonic() >= c.opts.Timeout, permanent(err) && !errors.Is(err, ErrUnreachable):
+		case bound.Err() != nil, began.monotonic() >= c.opts.Timeout, permanent(err):
 			return c.abandon(s, "it could not be verified", err)
 		}
 		select {

@@ -3,6 +3,7 @@ package locking
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -88,6 +89,28 @@ func TestVerifyFindsTheEviction(t *testing.T) {
 			t.Errorf("Check afterwards: %v, want ErrLost", err)
 		}
 	})
+}
+
+// A register that was removed is told from one that somebody else is in, whoever finds
+// out first: a verification, or the keeper.
+func TestLossNamesTheRemovalOfTheRegister(t *testing.T) {
+	for _, verifies := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			reg := &cell{}
+			l := newLock(t, open(t, reg, fenced(newShelf())))
+			must(t, l.Lock(t.Context(), Shared, nil))
+			must(t, l.Lock(t.Context(), Exclusive, nil))
+			reg.remove()
+			if verifies {
+				l.Verify()
+			} else {
+				time.Sleep(time.Minute)
+			}
+			if err := l.Check(); !errors.Is(err, ErrLost) || !strings.Contains(err.Error(), "its register was removed") {
+				t.Errorf("verifies: %v; error is %v, want that the register was removed", verifies, err)
+			}
+		})
+	}
 }
 
 // deaf is a register whose reads hang once they are told to, whatever their context.

@@ -118,11 +118,7 @@ func (k *keeper) settle() error {
 	if e == nil {
 		s.in, k.beat = false, 0
 		if s.level != None {
-			why := "another process took it over"
-			if k.known.version == Unused {
-				why = "its register was removed"
-			}
-			k.c.retire(s.lose(why))
+			k.c.retire(s.lose(whyGone(k.known.record)))
 			return ErrConflict
 		}
 	}
@@ -130,6 +126,14 @@ func (k *keeper) settle() error {
 		s.limit = s.level
 	}
 	return nil
+}
+
+// whyGone says why a record that a session was in has no entry of it.
+func whyGone(r Record) string {
+	if r.Serial == 0 {
+		return "its register was removed"
+	}
+	return "another process took it over"
 }
 
 // adopt takes over what the known record gives the session, by a write that was
@@ -161,12 +165,13 @@ func (k *keeper) adopt(sent instant) error {
 	}
 	if level > s.level && (!s.level.Writing() || level == Exclusive) {
 		k.granted = now() // what it waited at PENDING for readers to leave is not part of its turn
+		s.door = level    // until the next look at who asks
 	}
 	if level == None && s.level != None && c.fenced() {
 		c.routines.Go(c.opts.Storage.LetGo)
 	}
 	s.level, s.limit, s.epoch = level, level, k.known.record.Epoch
-	s.door = level // until the next look at who asks
+	s.door = min(s.door, level) // a renewal lets nobody in before the one who asks
 	k.move(&k.known.record)
 	c.broadcast()
 	return nil

@@ -11,6 +11,7 @@ import (
 type watcher struct {
 	reg   Watcher
 	pause time.Duration // after an error, before the next try
+	least time.Duration // from the beginning of a watch to that of the next: one may tell of nothing, at once, each time
 	wake  func()
 
 	from  chan Version // holds one
@@ -18,8 +19,8 @@ type watcher struct {
 	fails atomic.Bool  // the latest watch failed
 }
 
-func newWatcher(reg Watcher, pause time.Duration, wake func()) *watcher {
-	return &watcher{reg: reg, pause: pause, wake: wake, from: make(chan Version, 1)}
+func newWatcher(reg Watcher, opts Options, wake func()) *watcher {
+	return &watcher{reg: reg, pause: opts.Renew, least: opts.Poll / 4, wake: wake, from: make(chan Version, 1)}
 }
 
 // works reports whether polling can be left to the watch.
@@ -47,17 +48,19 @@ func (w *watcher) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case v := <-w.from:
+			began := now()
 			err := w.reg.Watch(ctx, v)
 			w.fails.Store(err != nil)
 			w.fresh.Store(err == nil)
 			w.wake() // to look, or to begin polling
+			pause := w.pause
 			if err == nil {
-				continue
+				pause = w.least - began.monotonic()
 			}
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(w.pause):
+			case <-time.After(pause):
 			}
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/holdfastdb/holdfast/locking"
 )
 
-// thorough runs try every moment.
+// thorough runs try every moment, and a third of those of a copy that reads in any order.
 var thorough = os.Getenv("HOLDFAST_REAL") == "1"
 
 // An adversary copies while a holder that lost its epoch goes on with its history.
@@ -115,6 +115,8 @@ func (a *adversary) limit(lost int) int {
 func (a *adversary) walk(t testing.TB) error {
 	stride := 3 * slow // of the ticks, each time others
 	switch {
+	case thorough && a.gusty:
+		stride = 3
 	case thorough:
 		stride = 1
 	case a.gusty:
@@ -240,7 +242,7 @@ func TestCopyOfAChangingDatabase(t *testing.T) {
 			a := newAdversary(recordMode(t, m.name, long, longWAL))
 			n := uint64(200 / slow)
 			if thorough {
-				n = 5000
+				n = 2000
 			}
 			if err := a.storms(t, n); err != nil {
 				t.Error(err)

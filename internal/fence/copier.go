@@ -80,10 +80,10 @@ func (c *copier) explain(step Step, err error) error {
 	switch {
 	case errors.Is(err, locking.ErrMoved):
 		return fmt.Errorf("fence: copy %q to %q: %w", c.from, c.to, locking.ErrMoved)
-	case isFull(err):
+	case IsFull(err):
 		return fmt.Errorf("fence: copy %q to %q: %s: %w: a takeover needs room for a second copy, %s: make room or raise the quota",
 			c.from, c.to, step, err, human(c.total))
-	case isReadOnly(err):
+	case IsReadOnly(err):
 		return fmt.Errorf("fence: copy %q to %q: %s: %w: a takeover has to write: make the file system writable", c.from, c.to, step, err)
 	}
 	return fmt.Errorf("fence: copy %q to %q: %s: %w", c.from, c.to, step, err)

@@ -7,8 +7,10 @@ import (
 	"syscall"
 )
 
-func isFull(err error) bool {
+// IsFull reports whether err comes from a disk, or from a quota, that is full.
+func IsFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
-func isReadOnly(err error) bool { return errors.Is(err, syscall.EROFS) }
+// IsReadOnly reports whether err comes from a file system mounted read-only.
+func IsReadOnly(err error) bool { return errors.Is(err, syscall.EROFS) }

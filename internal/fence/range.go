@@ -58,7 +58,7 @@ func (c *copier) copyInside(ctx context.Context, dst, src File, off, end int64) 
 		}
 		n, err := copyFileRange(dst, src, off, min(c.pace.left(), end-off))
 		switch {
-		case isFull(err):
+		case IsFull(err):
 			return off, err
 		case err != nil, n <= 0:
 			return off, nil // it cannot, or not between these two, or something is wrong that a read or a write will name

@@ -77,6 +77,9 @@ func (w *walk) program(s *state, i int, emit emitter) {
 	case telling:
 		w.tell(s, i, emit)
 	case copying:
+		if w.room && s.seats[i].sub == 0 && i != fresh {
+			w.tidy(s, i, emit)
+		}
 		w.copyStep(s, i, emit)
 		if w.readers && i != fresh {
 			w.giveUp(s, i, emit)
@@ -260,9 +263,8 @@ func (w *walk) fromReady(s *state, i int, emit emitter) {
 	if w.readers {
 		w.beginToRead(s, i, emit)
 	}
-	if w.clean || w.settle || w.without.OwnNamesOnly {
-		w.tidy(s, i, emit)
-	}
+	w.tidy(s, i, emit)
+	w.settleDown(s, i, emit)
 	w.release(s, i, emit)
 }
 

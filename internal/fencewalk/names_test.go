@@ -2,10 +2,12 @@ package fencewalk
 
 import "github.com/holdfastdb/holdfast/locking"
 
-// tidy sets out to remove names that nobody needs, or to copy the database back to
-// its plain name.
+// tidies reports whether names are removed at all.
+func (w *walk) tidies() bool { return w.clean || w.settle || w.without.OwnNamesOnly }
+
+// tidy sets out to remove names that nobody needs.
 func (w *walk) tidy(s *state, i int, emit emitter) {
-	if !s.in(i) && !w.without.OwnNamesOnly {
+	if !w.tidies() || !s.in(i) && !w.without.OwnNamesOnly {
 		return
 	}
 	set := s.reg.old
@@ -26,14 +28,14 @@ func (w *walk) tidy(s *state, i int, emit emitter) {
 			emit(&n, i, "sets out to remove %n", name)
 		}
 	}
-	if w.settle && s.reg.file != plain && s.seats[i].level == uint8(locking.Exclusive) {
-		w.settleDown(s, i, emit)
-	}
 }
 
 // settleDown sets out to copy the database to its plain name.
 func (w *walk) settleDown(s *state, i int, emit emitter) {
 	n := *s
+	if !w.settle || s.reg.file == plain || s.seats[i].level != uint8(locking.Exclusive) {
+		return
+	}
 	if !s.in(i) || !s.quiet(i) || !w.without.EvictedGone && !s.goneFromPlain(i) {
 		return
 	}
@@ -86,6 +88,9 @@ func (w *walk) tell(s *state, i int, emit emitter) {
 	name := seat.sub
 	w.swap(&n, i, request{level: locking.Level(seat.level), removed: 1 << name})
 	seat.pc, seat.sub = ready, 0
+	if int(n.reg.by) == i+1 {
+		seat.pc = copying // it made room before it begins
+	}
 	emit(&n, i, "tells the register that %n is gone", name)
 }
 

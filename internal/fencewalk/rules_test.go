@@ -15,6 +15,7 @@ type scenario struct {
 	anyOrder bool // pages are read in any order
 	restart  bool // who lost its lease starts again, as another process
 	clean    bool // names that nobody needs are removed
+	room     bool // by a copier too, before it begins
 	settle   bool // the database may be copied to its plain name, and that name removed
 	doubt    bool // operations by path, and swaps, are left in flight by who gave up on them
 	twice    bool // what has not been replied to may run again

@@ -22,6 +22,7 @@ var (
 	reads        = scenario{name: "DELETE, readers", holders: 2, begins: 2, readers: true}
 	doubts       = scenario{name: "DELETE, doubt", holders: 2, begins: 2, doubt: true, restart: true}
 	cleans       = scenario{name: "DELETE, clean up", holders: 2, begins: 1, clean: true}
+	makesRoom    = scenario{name: "DELETE, clean up before a copy", holders: 2, begins: 1, clean: true, room: true, settle: true}
 	settles      = scenario{name: "DELETE, settle", holders: 2, begins: 2, settle: true, restart: true}
 	loses        = scenario{name: "DELETE, register deleted", holders: 2, begins: 2, deletes: true}
 	losesIn      = scenario{name: "DELETE, register deleted, doubt", holders: 3, begins: 2, deletes: true, doubt: true}
@@ -34,7 +35,7 @@ var (
 
 // shortest is walked through with -short, and in every run of the tests.
 var shortest = []scenario{
-	deletes, spills, persists, truncates, breaksOff, halves, segments, segHalves, three, reads, doubts, cleans, settles, loses, wal, walBreaksOff,
+	deletes, spills, persists, truncates, breaksOff, halves, segments, segHalves, three, reads, doubts, cleans, makesRoom, settles, loses, wal, walBreaksOff,
 }
 
 // usual is walked through without -short.
@@ -46,7 +47,8 @@ var usual = []scenario{
 	{name: "three holders, readers", holders: 3, begins: 2, readers: true, restart: true},
 	{name: "two holders, readers, doubt", holders: 2, begins: 2, readers: true, restart: true, doubt: true},
 	{name: "three holders, clean up", holders: 3, begins: 1, clean: true, restart: true},
-	{name: "three holders, settle", holders: 3, begins: 1, settle: true, restart: true},
+	{name: "three holders, clean up before a copy", holders: 3, begins: 1, clean: true, room: true},
+	{name: "three holders, settle", holders: 3, begins: 1, settle: true, room: true, restart: true},
 	{name: "three holders, WAL", holders: 3, begins: 2, wal: true, rollback: true, anyOrder: true, restart: true},
 	{name: "two holders, DELETE, twice", holders: 2, begins: 2, doubt: true, twice: true, restart: true},
 	{name: "two holders, WAL, twice", holders: 2, begins: 2, wal: true, doubt: true, twice: true, restart: true},
@@ -60,7 +62,7 @@ var long = []scenario{
 	{name: "all followed, three holders", holders: 3, begins: 2, rollback: true, stale: true},
 	{name: "all followed, readers", holders: 2, begins: 2, readers: true, rollback: true, restart: true, reopen: true, stale: true},
 	{name: "all followed, settle", holders: 2, begins: 2, settle: true, stale: true},
-	{name: "all followed, clean up", holders: 2, begins: 1, clean: true, restart: true, stale: true},
+	{name: "all followed, clean up", holders: 2, begins: 1, clean: true, room: true, restart: true, stale: true},
 	{name: "three transactions, DELETE", holders: 2, begins: 3, rollback: true, anyOrder: true, restart: true, reopen: true},
 	{name: "three transactions, PERSIST", holders: 2, begins: 3, journal: zeroed, rollback: true, anyOrder: true, restart: true, reopen: true},
 	{name: "three transactions, WAL", holders: 2, begins: 3, wal: true, rollback: true, anyOrder: true, restart: true, reopen: true},
@@ -68,6 +70,7 @@ var long = []scenario{
 	{name: "two segments", holders: 3, begins: 2, journal: truncated, segments: true, halves: true, rollback: true, anyOrder: true, restart: true, reopen: true},
 	{name: "three holders, readers, doubt", holders: 3, begins: 2, readers: true, rollback: true, restart: true, reopen: true, doubt: true},
 	{name: "three holders, settle, doubt", holders: 3, begins: 2, settle: true, restart: true, doubt: true},
+	{name: "three holders, clean up before a copy, restart", holders: 3, begins: 1, clean: true, room: true, restart: true},
 	{name: "three holders, clean up, doubt", holders: 3, begins: 1, clean: true, restart: true, doubt: true},
 	{name: "three holders, TRUNCATE, twice", holders: 3, begins: 2, journal: truncated, rollback: true, restart: true, doubt: true, twice: true},
 	{name: "three holders, register deleted", holders: 3, begins: 2, deletes: true, restart: true, doubt: true},
