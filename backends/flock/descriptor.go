@@ -71,11 +71,11 @@ var errLocksGone = errors.New("the lock that was held could not be taken back")
 // wrap makes an error of the system one that the user can read.
 func (k *lock) wrap(level locking.Level, err error) error {
 	switch {
-	case err == nil, errors.Is(err, errBusy):
-		return err
 	case errors.Is(err, errLocksGone):
 		k.lost.Store(true)
-		return fmt.Errorf("%w: %w", k.Check(), err)
+		return fmt.Errorf("%w: %v", k.Check(), err) // whoever was in the way, it is no use to try again
+	case err == nil, errors.Is(err, errBusy):
+		return err
 	}
 	remedy := ""
 	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOLCK) || errors.Is(err, syscall.EINVAL) {

@@ -2,6 +2,7 @@ package flock
 
 import (
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/holdfastdb/holdfast/locking"
@@ -79,7 +80,7 @@ func (r ranges) swap(from, to uint32) error {
 		return nil
 	}
 	if back := r.lock(from, sharedBytes); back != nil {
-		return errors.Join(errLocksGone, back)
+		return fmt.Errorf("%w: %w", errLocksGone, back)
 	}
 	return err
 }

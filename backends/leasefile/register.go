@@ -56,8 +56,9 @@ func (r *Register) String() string { return lockURL(r.dir) }
 // Read returns the present value and version, by one listing, and one file if the
 // version is not the one that was read or written last. On SMB it asks first whether
 // it still is that one, and does not list if so. It writes nothing. It returns
-// [locking.ErrForeign] if dir is something else, and [locking.ErrRecord] if it is a
-// register from which files were removed.
+// [locking.ErrForeign] if dir is something else, [locking.ErrRecord] if it is a
+// register from which files were removed, and [locking.ErrUnreachable] if others change
+// it each time before its value is read.
 // Cancelling ctx takes effect between two system calls.
 func (r *Register) Read(ctx context.Context) ([]byte, locking.Version, error) {
 	value, present, err := r.read(ctx)
@@ -75,6 +76,7 @@ func (r *Register) read(ctx context.Context) ([]byte, state, error) {
 		return bytes.Clone(known.value), known.state, nil
 	}
 	var last error
+	var failed, before state // whose values could not be read at the last two tries
 	for try := range tries {
 		if err := pause(ctx, try); err != nil {
 			return nil, state{}, err
@@ -97,9 +99,12 @@ func (r *Register) read(ctx context.Context) ([]byte, state, error) {
 		}
 		// Whoever swapped since the look also removed the value. That shows in many
 		// ways: as a missing file, a stale handle, or one that is being deleted.
-		last = err
+		last, failed, before = err, present, failed
 	}
-	if errors.Is(last, fs.ErrNotExist) {
+	switch {
+	case failed != before:
+		last = fmt.Errorf("%w: it changes faster than it can be read: %v", locking.ErrUnreachable, last)
+	case errors.Is(last, fs.ErrNotExist):
 		last = fmt.Errorf("%w: the value is missing: %w; somebody removed files: %s", locking.ErrRecord, last, removeRemedy)
 	}
 	return nil, state{}, last
