@@ -175,8 +175,9 @@ func (l *testLock) blocked(level locking.Level) error {
 func (l *testLock) Unlock(level locking.Level) error {
 	l.p.a.mu.Lock()
 	defer l.p.a.mu.Unlock()
+	held := l.held > locking.None
 	l.level, l.held = min(l.level, level), min(l.held, level)
-	if !l.p.in() {
+	if held && !l.p.in() {
 		l.p.a.moves++
 		l.p.left = l.p.a.moves
 	}

@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,34 +67,55 @@ func (d *database) settle(ctx context.Context, flag int, missing bool) (writes b
 	if d.leased {
 		d.remembered = d.vfs.files.shared(filepath.Dir(d.path))
 		d.vfs.leased.Store(true)
-	}
-	at, err := d.locate(ctx, !missing)
-	if err != nil {
-		return false, err
-	}
-	b := d.body.Load()
-	switch {
-	case at.File != "":
-		b = d.newBody(at.File)
-		d.body.Store(b)
-		if writes, err = b.openExisting(flag &^ os.O_CREATE); err != nil {
-			return false, b.missing(err)
-		}
-	case missing && flag&os.O_CREATE == 0:
-		return false, fmt.Errorf("it does not exist: check the path, or create it with mode=rwc: %w", fs.ErrNotExist)
-	case missing:
-		if writes, err = d.create(b, flag); err != nil {
+		if err := d.mayBeLeased(); err != nil {
 			return false, err
 		}
-	default:
-		if writes, err = b.openExisting(flag &^ os.O_CREATE); err != nil {
+	}
+	for {
+		at, err := d.locate(ctx, &missing)
+		if err != nil {
 			return false, err
 		}
+		if writes, err = d.openAt(at.File, flag, missing); err == nil {
+			break
+		}
+		if !d.wentOn(ctx, at.File) {
+			return false, err
+		}
+		d.close() // what was opened of it before it was found to be gone
 	}
 	if _, host := d.vfs.files.(hostFS); host && !d.leased {
 		d.dir.open(filepath.Dir(d.path))
 	}
-	return writes, d.identify(b)
+	return writes, d.identify(d.body.Load())
+}
+
+// openAt opens, or creates, the file that the lock says is the database.
+func (d *database) openAt(file string, flag int, missing bool) (writes bool, err error) {
+	b := d.newBody(file)
+	d.body.Store(b)
+	switch {
+	case file != "":
+		writes, err = b.openExisting(flag &^ os.O_CREATE)
+		return writes, b.missing(err)
+	case missing && flag&os.O_CREATE == 0:
+		return false, fmt.Errorf("it does not exist: check the path, or create it with mode=rwc: %w", fs.ErrNotExist)
+	case missing:
+		return d.create(b, flag)
+	default:
+		return b.openExisting(flag &^ os.O_CREATE)
+	}
+}
+
+// wentOn reports whether the database is in another file than the given one by now: it
+// may have been taken over, and its old file removed, between a look at the lock and
+// what was to be done with that file.
+func (d *database) wentOn(ctx context.Context, file string) bool {
+	if !d.leased {
+		return false
+	}
+	at, err := d.locker.Current(ctx)
+	return err == nil && at.File != file
 }
 
 // create creates the file, with the permissions of the one that the parameter
@@ -101,6 +123,9 @@ func (d *database) settle(ctx context.Context, flag int, missing bool) (writes b
 func (d *database) create(b *body, flag int) (writes bool, err error) {
 	b.created.Store(true)
 	writes, err = b.reach(flag, b.perm)
+	if err == nil && d.leased {
+		err = d.vfs.spelled(d.path) // the directory may spell it otherwise
+	}
 	if err != nil || d.modeof == "" {
 		return writes, err
 	}
@@ -123,9 +148,16 @@ func (d *database) again(ctx context.Context, params url.Values, flags sqlitevfs
 	if err := d.unmoved(ctx); err != nil {
 		return false, err
 	}
-	b := d.body.Load()
-	writes, err = b.reach(openFlag(flags)&^os.O_CREATE, b.perm)
-	return writes && flags&sqlitevfs.OPEN_READWRITE != 0, err
+	for {
+		b := d.body.Load()
+		writes, err = b.reach(openFlag(flags)&^os.O_CREATE, b.perm)
+		if err == nil || !d.leased {
+			return writes && flags&sqlitevfs.OPEN_READWRITE != 0, err
+		}
+		if went, elsewhere := d.follow(ctx, b.file); !went {
+			return false, cmp.Or(elsewhere, err)
+		}
+	}
 }
 
 // unmoved refuses one more connection to a file that was replaced or deleted since
@@ -137,19 +169,35 @@ func (d *database) unmoved(ctx context.Context) error {
 		return err
 	}
 	if d.leased {
-		at, err := d.locker.Current(ctx)
-		if err != nil {
+		if went, err := d.follow(ctx, b.file); went || err != nil {
 			return err
-		}
-		if at.File != b.file {
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			d.arrived = false
-			if d.body.Load().file == at.File {
-				return nil
-			}
-			return d.turnTo(at.File)
 		}
 	}
 	return errors.New("it was replaced or deleted while this process had it open: close all its connections first")
+}
+
+// follow goes on in the file that the lock names, outside of any level, and reports
+// whether that is another than the given one. While it opens that one, the database may
+// go on once more.
+func (d *database) follow(ctx context.Context, from string) (went bool, err error) {
+	for {
+		at, silent := d.locker.Current(ctx)
+		if silent != nil || at.File == from {
+			return false, cmp.Or(err, silent)
+		}
+		if err = d.goTo(at.File); err == nil {
+			return true, nil
+		}
+		from = at.File
+	}
+}
+
+func (d *database) goTo(file string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.arrived = false
+	if d.body.Load().file == file {
+		return nil
+	}
+	return d.turnTo(file)
 }

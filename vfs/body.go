@@ -20,9 +20,9 @@ type body struct {
 	file string      // base name, as in a record: "" is the plain name
 	path string      // absolute
 	perm fs.FileMode // of the file
-	info fs.FileInfo // of the file when it was opened: its journals get the same owner
 
-	created atomic.Bool // by this process, and its name not yet synced
+	info    atomic.Pointer[fs.FileInfo] // of the file when it was opened: its journals get the same owner
+	created atomic.Bool                 // by this process, and its name not yet synced
 
 	// The handle of all connections. It is replaced under database.mu. Who holds a
 	// level may use it without: it is replaced by another host's change only when
@@ -48,6 +48,14 @@ type body struct {
 func (d *database) newBody(file string) *body {
 	name := cmp.Or(file, filepath.Base(d.path))
 	return &body{db: d, file: file, path: filepath.Join(filepath.Dir(d.path), name), perm: 0666}
+}
+
+// like returns the description of the file when it was opened, or nil if nobody asked.
+func (b *body) like() fs.FileInfo {
+	if info := b.info.Load(); info != nil {
+		return *info
+	}
+	return nil
 }
 
 // current returns the open handle.

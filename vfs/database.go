@@ -12,25 +12,28 @@ import (
 	"sync/atomic"
 
 	"github.com/holdfastdb/holdfast/locking"
+	sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
 	"github.com/spf13/afero"
 )
 
 // A database is what all connections of this process to one file share.
 type database struct {
 	vfs    *VFS
-	path   string     // the one absolute name
-	params url.Values // lock options of whoever opened it first
-	modeof string     // URI parameter of the same name
+	path   string             // the one absolute name
+	params url.Values         // lock options of whoever opened it first
+	flags  sqlitevfs.OpenFlag // and how that was to be
+	modeof string             // URI parameter of the same name
 	locker locking.Locker
 	leased bool // other hosts may write, so nothing is known after an absence
 	fenced bool // the lease keeps to the fence
 
 	remembered bool // the kernel may remember what other hosts have changed since
 
-	refs int           // guarded by vfs.mu
-	open chan struct{} // closed when opening ended
-	err  error         // why opening failed; settled when open is closed
-	gone chan struct{} // closed when the last connection left and the locks are closed
+	refs      int           // guarded by vfs.mu
+	open      chan struct{} // closed when opening ended
+	err       error         // why opening failed; settled when open is closed
+	abandoned bool          // opening failed since the context of who did it ended
+	gone      chan struct{} // closed when the last connection left and the locks are closed
 
 	body atomic.Pointer[body] // the file that is the database, as last seen; replaced under mu
 
@@ -139,7 +142,7 @@ func (d *database) turnTo(file string) error {
 		h.Close()
 		return err
 	}
-	b.perm = b.info.Mode().Perm()
+	b.perm = b.like().Mode().Perm()
 	d.body.Store(b)
 	if was.pins > 0 {
 		d.stale = append(d.stale, was)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/holdfastdb/holdfast/internal/fence"
 	"github.com/holdfastdb/holdfast/locking"
 	"github.com/ncruces/go-sqlite3"
 	sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
@@ -47,10 +48,8 @@ var (
 // errors.Is.
 func coded(err error, def sqlite3.ExtendedErrorCode) (code sqlite3.ExtendedErrorCode, told error) {
 	code = def
-	for _, full := range diskFull {
-		if errors.Is(err, full) {
-			code = sqlite3.ExtendedErrorCode(sqlite3.FULL)
-		}
+	if fence.IsFull(err) {
+		code = sqlite3.ExtendedErrorCode(sqlite3.FULL)
 	}
 	for _, row := range codes {
 		if errors.Is(err, row.cause) {
@@ -91,11 +90,30 @@ func Explain(conn *sqlite3.Conn, err error) error {
 		return err
 	}
 	for f := range Files(conn) {
-		if r := f.refused; r != nil && r.code.Code() == code && !errors.Is(err, r.cause) {
-			return &explained{err, r.cause}
+		r := f.refused
+		if r == nil || r.code.Code() != code || errors.Is(err, r.cause) {
+			continue
+		}
+		if e := (&explained{err, r.cause}); e.passedOn() || !saysWhy(err) {
+			return e
 		}
 	}
 	return err
+}
+
+// saysWhy reports whether SQLite says more of err than what its result code means. Then
+// it found the mistake itself, as in SQL, and it has nothing to do with what was refused
+// before in the same transaction.
+func saysWhy(err error) bool {
+	e, ok := errors.AsType[*sqlite3.Error](err)
+	if !ok {
+		return false
+	}
+	text := strings.TrimPrefix(e.Error(), e.Code().Error())
+	if system := e.Unwrap(); system != nil {
+		text = strings.TrimSuffix(text, ": "+system.Error())
+	}
+	return text != ""
 }
 
 // An explained error is a result code and its cause.
@@ -103,11 +121,14 @@ type explained struct{ err, cause error }
 
 // Error names the cause, unless SQLite passed on its text.
 func (e *explained) Error() string {
-	cause := e.cause.Error()
-	if strings.Contains(e.err.Error(), strings.TrimPrefix(cause, "vfs: ")) {
+	if e.passedOn() {
 		return e.err.Error()
 	}
-	return e.err.Error() + ": " + cause
+	return e.err.Error() + ": " + e.cause.Error()
+}
+
+func (e *explained) passedOn() bool {
+	return strings.Contains(e.err.Error(), strings.TrimPrefix(e.cause.Error(), "vfs: "))
 }
 
 // Unwrap returns both.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"syscall"
 
+	"github.com/holdfastdb/holdfast/internal/fence"
 	"github.com/holdfastdb/holdfast/locking"
 	"github.com/ncruces/go-sqlite3"
 	sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
@@ -210,7 +211,7 @@ func (f *File) commit() error {
 // doubt ends the lease if it is unknown whether what failed with err took effect, or
 // will: on a network file system it still can. It returns err.
 func (f *File) doubt(err error) error {
-	if err == nil || !f.db.fenced || f.dead() != nil || hadNoEffect(err) {
+	if err == nil || !f.db.fenced || f.dead() != nil || hadNoEffect(err) && !f.committing {
 		return err
 	}
 	f.leave.await()
@@ -231,14 +232,22 @@ func (f *File) blame(err error) error {
 	return err
 }
 
+// errUnsettled is for a journal that was finished and could not be synced then, for
+// whatever reason: a disk that is full, too, says so to who syncs. Nobody can tell
+// whether its transaction is committed.
+var errUnsettled = errors.New("the end of a transaction may not be at the storage")
+
 // hadNoEffect reports whether an operation that failed with err did nothing for good.
 func hadNoEffect(err error) bool {
-	for _, why := range append(diskFull, fs.ErrPermission, fs.ErrExist, fs.ErrNotExist, fs.ErrClosed, syscall.EFBIG, syscall.EINVAL) {
+	if errors.Is(err, errUnsettled) {
+		return false
+	}
+	for _, why := range []error{fs.ErrPermission, fs.ErrExist, fs.ErrNotExist, fs.ErrClosed, syscall.EFBIG, syscall.EINVAL} {
 		if errors.Is(err, why) {
 			return true
 		}
 	}
-	return isReadOnly(err) || isClosed(err)
+	return fence.IsFull(err) || fence.IsReadOnly(err) || isClosed(err)
 }
 
 // errSuper refuses a transaction over several databases: its commit point is the

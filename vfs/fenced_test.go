@@ -330,3 +330,32 @@ func TestDoubt(t *testing.T) {
 		})
 	}
 }
+
+// A disk that is full when a journal was finished, or a WAL counts already, leaves it open
+// whether the transaction is committed. Nobody is told that it is not.
+func TestDiskFullAtTheEndOfACommit(t *testing.T) {
+	for _, mode := range []string{"delete", "truncate", "persist", "wal; PRAGMA synchronous=normal"} {
+		t.Run(mode, func(t *testing.T) {
+			p := fencedProcess()
+			path := filepath.Join(scratch(t), "app.db")
+			syncs, full := 0, 0
+			disk := vfstest.Faulty(wrapped{afero.NewOsFs()}, func(op vfstest.Op) error {
+				if op.Kind == "sync" && op.Name != path {
+					if syncs++; syncs == full {
+						return syscall.ENOSPC
+					}
+				}
+				return nil
+			})
+			conn := connect(t, register(t, disk, p.open), path, "")
+			run(t, conn, "PRAGMA journal_mode="+mode+"; CREATE TABLE t(x); INSERT INTO t VALUES (0)")
+			syncs = 0
+			run(t, conn, "INSERT INTO t VALUES (1)")
+			syncs, full = 0, syncs
+			err := Explain(conn, conn.Exec("INSERT INTO t VALUES (2)"))
+			if !errors.Is(err, CodeLost) || !errors.Is(err, syscall.ENOSPC) || !errors.Is(p.doubted, syscall.ENOSPC) {
+				t.Errorf("error is %v, doubt is %v", err, p.doubted)
+			}
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"errors"
 	"io"
 	"runtime"
 	"sync/atomic"
@@ -37,6 +38,7 @@ type File struct {
 
 	leave       permission // to finish the rollback journal
 	finished    bool       // a journal was finished since the lease was last verified
+	unfinished  bool       // a journal was closed that would be played back, and nobody came in since
 	read        bool       // something was read since the lease was last verified
 	verifyReads bool       // URI parameter verify=read
 
@@ -99,12 +101,18 @@ func (f *File) WriteAt(p []byte, off int64) (int, error) {
 	if err := f.check(); err != nil {
 		return 0, f.refuse(err, sqlite3.IOERR_WRITE)
 	}
+	if f.lock.Level() == locking.None {
+		return 0, f.refuse(errNoLevel, sqlite3.IOERR_WRITE)
+	}
 	if err := f.protect(); err != nil {
 		return 0, f.refuse(err, sqlite3.IOERR_WRITE)
 	}
 	n, err := f.body().write(p, off)
 	return n, f.refuse(f.doubt(err), sqlite3.IOERR_WRITE)
 }
+
+// errNoLevel is for a program that has talked SQLite out of its locks.
+var errNoLevel = errors.New("nothing is written without a lock")
 
 // Truncate cuts the database, while the level is certain.
 func (f *File) Truncate(size int64) error {
@@ -205,13 +213,18 @@ func (f *File) SectorSize() int { return 4096 }
 //
 // https://sqlite.org/c3ref/c_iocap_atomic.html
 func (f *File) DeviceCharacteristics() sqlitevfs.DeviceCharacteristic {
+	return f.characteristicsOn(runtime.GOOS)
+}
+
+func (f *File) characteristicsOn(system string) sqlitevfs.DeviceCharacteristic {
 	can := sqlitevfs.IOCAP_SUBPAGE_READ
 	if f.psow {
 		can |= sqlitevfs.IOCAP_POWERSAFE_OVERWRITE
 	}
-	// It would keep a journal open, and write to it again, from one SHARED to the next,
-	// when the database may be another file.
-	if runtime.GOOS == "windows" && !f.db.fenced {
+	// It would keep a journal open, and write to it again, from one SHARED to the next.
+	// Over a lease another host may have been in meanwhile: the journal was closed, and
+	// the database may be another file.
+	if system == "windows" && !f.db.leased {
 		can |= sqlitevfs.IOCAP_UNDELETABLE_WHEN_OPEN
 	}
 	return can

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/holdfastdb/holdfast/internal/fence"
 	"github.com/ncruces/go-sqlite3"
 	sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
 )
@@ -128,9 +129,9 @@ func (d *database) identify(b *body) error {
 	if err != nil {
 		return err
 	}
-	b.info = info
+	b.info.Store(&info)
 	for _, other := range d.vfs.others(d) {
-		if o, err := other.stat(); err == nil && os.SameFile(info, o) {
+		if other.is(info) {
 			return errors.New("this process has the same file open under another name: use one name for it")
 		}
 	}
@@ -156,6 +157,17 @@ func (v *VFS) others(d *database) []*body {
 		}
 	}
 	return open
+}
+
+// is reports whether info describes the file. Only if that was so when the file was
+// opened is it asked again, since the server of another database may not answer.
+func (b *body) is(info fs.FileInfo) bool {
+	was := b.like()
+	if was == nil || !os.SameFile(info, was) {
+		return false
+	}
+	now, err := b.stat()
+	return err == nil && os.SameFile(info, now)
 }
 
 // stat describes the open file, or the one of its name if it is closed for a while.
@@ -188,5 +200,5 @@ func (b *body) moved() (bool, error) {
 
 // unwritable reports whether err says that something may be read only.
 func unwritable(err error) bool {
-	return errors.Is(err, fs.ErrPermission) || isReadOnly(err)
+	return errors.Is(err, fs.ErrPermission) || fence.IsReadOnly(err)
 }

@@ -2,6 +2,7 @@ package vfs
 
 import (
 	"context"
+	"fmt"
 	"io"
 
 	"github.com/holdfastdb/holdfast/locking"
@@ -98,7 +99,10 @@ func (b *body) emptyJournal() (kept bool, err error) {
 	if err := k.content.Truncate(0); err != nil {
 		return true, err
 	}
-	return true, k.content.Sync(durable)
+	if err := k.content.Sync(durable); err != nil {
+		return true, fmt.Errorf("%w: %w", errUnsettled, err)
+	}
+	return true, nil
 }
 
 // noteHeader is told that the beginning of a kept journal was written or read. What

@@ -59,9 +59,6 @@ func (f *File) Lock(lock sqlitevfs.LockLevel) error {
 	default:
 		err = f.climb(from, to)
 	}
-	if errors.Is(err, locking.ErrLost) {
-		f.die(err)
-	}
 	if err == nil {
 		f.refused = nil
 	}
@@ -72,7 +69,10 @@ func (f *File) Lock(lock sqlitevfs.LockLevel) error {
 func (f *File) take(to locking.Level, again func() bool) error {
 	ctx := f.context()
 	err := f.lock.Lock(ctx, to, again)
-	if err == nil || ctx.Err() == nil || errors.Is(err, locking.ErrLost) {
+	switch {
+	case errors.Is(err, locking.ErrLost):
+		return f.die(err)
+	case err == nil, ctx.Err() == nil:
 		return err
 	}
 	// The busy handler of go-sqlite3 gives up too when the context ends, so this may
@@ -134,9 +134,12 @@ func (f *File) enter() error {
 			f.lock.Unlock(locking.None)
 			return err
 		}
-		f.at, f.read = at, false
+		f.at, f.read, f.unfinished = at, false, false
 		changes := f.lock.Changes()
-		f.stale = f.stale || f.entered && f.seen != changes
+		if f.entered && f.seen != changes {
+			f.stale = true
+			f.sole.close() // others' index has another name by now
+		}
 		f.seen, f.entered = changes, true
 		if f.sole.settled() {
 			return nil

@@ -28,12 +28,18 @@ func markDir(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// abandoned reports whether the process that marked a directory is dead.
+// abandoned reports whether the process that marked a directory, one of this user's, is
+// dead. Anybody may put anything into a directory that all users share, also what cannot
+// be opened without waiting for somebody.
 func abandoned(dir string) bool {
-	f, err := os.Open(filepath.Join(dir, markName))
+	f, err := os.OpenFile(filepath.Join(dir, markName), os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return false
 	}
 	defer f.Close()
+	var info unix.Stat_t
+	if unix.Fstat(int(f.Fd()), &info) != nil || info.Mode&unix.S_IFMT != unix.S_IFREG || int(info.Uid) != os.Geteuid() {
+		return false
+	}
 	return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil
 }

@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -61,16 +62,29 @@ func (v *VFS) ReadMarker(path string) (Marker, error) {
 }
 
 // WriteMarker writes the marker of the database at path, in place of any that is
-// there, and makes it durable.
+// there, and makes it durable. Whoever can use the database can read it.
 func (v *VFS) WriteMarker(path string, m Marker) error {
+	var like fs.FileInfo
+	all, err := v.Candidates(path)
+	if err == nil && len(all) > 0 {
+		like, err = v.files.stat(filepath.Join(filepath.Dir(path), cmp.Or(all[0].File, filepath.Base(path))))
+	}
+	if err != nil {
+		return err
+	}
+	return v.writeMarkerLike(like, path, m)
+}
+
+// writeMarkerLike writes a marker with the permissions of another file, if there is one.
+func (v *VFS) writeMarkerLike(like fs.FileInfo, path string, m Marker) error {
 	name := path + markerSuffix
-	if err := v.writeMarker(name+"."+rand.Text()[:8], name, m); err != nil {
+	if err := v.replaceMarker(like, name+"."+rand.Text()[:8], name, m); err != nil {
 		return fmt.Errorf("vfs: write marker %q: %w", name, err)
 	}
 	return nil
 }
 
-func (v *VFS) writeMarker(temporary, name string, m Marker) error {
+func (v *VFS) replaceMarker(like fs.FileInfo, temporary, name string, m Marker) error {
 	m.Format = MarkerFormat
 	text, err := json.Marshal(m)
 	if err != nil {
@@ -80,6 +94,7 @@ func (v *VFS) writeMarker(temporary, name string, m Marker) error {
 	if err != nil {
 		return err
 	}
+	likeOther(f, like)
 	_, err = f.WriteAt(append(text, '\n'), 0)
 	if err == nil {
 		err = f.Sync(durable)
@@ -112,6 +127,11 @@ func (v *VFS) Candidates(path string) ([]Candidate, error) {
 	names, err := v.files.list(dir, func(name string) bool { return strings.HasPrefix(name, base) })
 	if err != nil {
 		return nil, fmt.Errorf("vfs: look for %q: %w", path, err)
+	}
+	if !slices.Contains(names, base) {
+		if err := v.spelled(path); err != nil {
+			return nil, fmt.Errorf("vfs: look for %q: %w", path, err)
+		}
 	}
 	var found []Candidate
 	for _, name := range names {
@@ -177,6 +197,14 @@ func (d *database) copies() ([]string, error) {
 	})
 }
 
+// isMissing looks whether there is no file of the plain name. It lists the directory: an
+// NFS client may deny for a while what it did not find before.
+func (d *database) isMissing() (bool, error) {
+	dir, base := filepath.Split(d.path)
+	found, err := d.vfs.files.list(dir, func(name string) bool { return name == base })
+	return len(found) == 0, err
+}
+
 // isCopy refuses to open a copy of a database as if it were one.
 func (d *database) isCopy() error {
 	of, _, ok := locking.ParseFileName(filepath.Base(d.path))
@@ -204,8 +232,9 @@ func (d *database) agrees(m Marker, at locking.Current) error {
 }
 
 // locate asks the lock which file is the database, before anything is locked, and
-// whether it can know. plain says whether there is one of the plain name.
-func (d *database) locate(ctx context.Context, plain bool) (locking.Current, error) {
+// whether it can know. missing says whether there was none of the plain name, and then
+// is told whether there is still none: somebody else may have begun the database since.
+func (d *database) locate(ctx context.Context, missing *bool) (locking.Current, error) {
 	m, err := d.vfs.ReadMarker(d.path)
 	marked := err == nil
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -225,7 +254,12 @@ func (d *database) locate(ctx context.Context, plain bool) (locking.Current, err
 		return at, err
 	}
 	if at.File == "" {
-		return at, d.mayBePlain(at, marked, plain)
+		if *missing {
+			if *missing, err = d.isMissing(); err != nil {
+				return at, err
+			}
+		}
+		return at, d.mayBePlain(at, marked, *missing)
 	}
 	if of, _, _ := locking.ParseFileName(at.File); of != filepath.Base(d.path) {
 		return at, fmt.Errorf("its lock says that it is %q, which is a file of the database %q: give each database a lock of its own, or, if this one was renamed, %w",
@@ -236,7 +270,7 @@ func (d *database) locate(ctx context.Context, plain bool) (locking.Current, err
 
 // mayBePlain refuses the plain name where it would begin an empty database, or go
 // back to an old one.
-func (d *database) mayBePlain(at locking.Current, marked, plain bool) error {
+func (d *database) mayBePlain(at locking.Current, marked, missing bool) error {
 	if at.Register == "" {
 		copies, err := d.copies()
 		if err != nil {
@@ -246,7 +280,7 @@ func (d *database) mayBePlain(at locking.Current, marked, plain bool) error {
 			return fmt.Errorf("its lock has never been used, but there is %q beside it: %w", copies[0], ErrAdopt)
 		}
 	}
-	if marked && !plain {
+	if marked && missing {
 		return fmt.Errorf("its lock says that it is here, and it is not: restore it, or %w; to begin an empty one, remove %q first",
 			ErrAdopt, filepath.Base(d.path)+markerSuffix)
 	}
@@ -274,7 +308,7 @@ func (d *database) mark(marked bool, at locking.Current) error {
 	defer cancel()
 	status, err := d.locker.Status(ctx)
 	if err == nil {
-		err = d.vfs.WriteMarker(d.path, Marker{Register: at.Register, Lock: status.Lock})
+		err = d.vfs.writeMarkerLike(d.body.Load().like(), d.path, Marker{Register: at.Register, Lock: status.Lock})
 	}
 	if err != nil && !unwritable(err) {
 		slog.Warn("vfs: without its marker, a database is not safe from a lock that is deleted", "database", d.path, "err", err)

@@ -10,11 +10,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/holdfastdb/holdfast/locking"
 )
 
-// A journal can be read by whoever can read the database, whatever the umask and
-// whoever made it: else nobody but root could repair it.
+// A journal and a marker can be read by whoever can read the database, whatever the umask
+// and whoever made them: else nobody but root could repair it, or open it.
 func TestPermissions(t *testing.T) {
 	dir := scratch(t)
 	model, path := filepath.Join(dir, "model"), filepath.Join(dir, "app.db")
@@ -30,7 +29,7 @@ func TestPermissions(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	conn := connect(t, register(t, nil, perFile(locking.GradeLease)), path, "&modeof="+filepath.ToSlash(model))
+	conn := connect(t, register(t, nil, registers{}.fenced), path, "&modeof="+filepath.ToSlash(model))
 	run(t, conn, "PRAGMA journal_mode=persist; CREATE TABLE t(x)")
 	type owned struct {
 		Mode     fs.FileMode
@@ -49,9 +48,25 @@ func TestPermissions(t *testing.T) {
 		}
 		return o
 	}
-	for _, name := range []string{path, path + "-journal"} {
+	check := func(name string) {
+		t.Helper()
 		if diff := cmp.Diff(look(model), look(name)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", filepath.Base(name), diff)
 		}
 	}
+	for _, suffix := range []string{"", "-journal", markerSuffix} {
+		check(path + suffix)
+	}
+	v := New(nil, registers{}.fenced)
+	if err := v.WriteMarker(path, Marker{Register: "adopted"}); err != nil {
+		t.Fatal(err)
+	}
+	check(path + markerSuffix)
+	if err := os.Rename(path, path+"@7-01234567"); err != nil { // as after a takeover
+		t.Fatal(err)
+	}
+	if err := v.WriteMarker(path, Marker{Register: "adopted"}); err != nil {
+		t.Fatal(err)
+	}
+	check(path + markerSuffix)
 }

@@ -7,7 +7,7 @@ import (
 	"maps"
 	"net/url"
 	"os"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,6 +36,11 @@ func (v *VFS) Open(name string, flags sqlitevfs.OpenFlag) (sqlitevfs.File, sqlit
 //
 // https://sqlite.org/c3ref/vfs.html
 func (v *VFS) OpenFilename(name *sqlitevfs.Filename, flags sqlitevfs.OpenFlag) (sqlitevfs.File, sqlitevfs.OpenFlag, error) {
+	return v.OpenContext(context.Background(), name, flags)
+}
+
+// OpenContext is [VFS.OpenFilename] for who waits no longer than ctx.
+func (v *VFS) OpenContext(ctx context.Context, name *sqlitevfs.Filename, flags sqlitevfs.OpenFlag) (sqlitevfs.File, sqlitevfs.OpenFlag, error) {
 	const temporary = sqlitevfs.OPEN_DELETEONCLOSE | sqlitevfs.OPEN_TEMP_DB | sqlitevfs.OPEN_TRANSIENT_DB |
 		sqlitevfs.OPEN_TEMP_JOURNAL | sqlitevfs.OPEN_SUBJOURNAL
 	if name == nil || flags&temporary != 0 {
@@ -44,16 +49,16 @@ func (v *VFS) OpenFilename(name *sqlitevfs.Filename, flags sqlitevfs.OpenFlag) (
 	if flags&sqlitevfs.OPEN_MAIN_DB == 0 {
 		return v.openSide(name, flags)
 	}
-	file, out, err := v.openMain(name, flags)
+	file, out, err := v.openMain(ctx, name, flags)
 	if err != nil {
 		_, err = coded(fmt.Errorf("vfs: open %q: %w", name.String(), err), sqlite3.ExtendedErrorCode(sqlite3.CANTOPEN))
 	}
 	return file, out, err
 }
 
-func (v *VFS) openMain(name *sqlitevfs.Filename, flags sqlitevfs.OpenFlag) (sqlitevfs.File, sqlitevfs.OpenFlag, error) {
+func (v *VFS) openMain(ctx context.Context, name *sqlitevfs.Filename, flags sqlitevfs.OpenFlag) (sqlitevfs.File, sqlitevfs.OpenFlag, error) {
 	path, params := name.String(), name.URIParameters()
-	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	verifyReads, err := verifiesReads(params)
 	if err != nil {
@@ -91,7 +96,14 @@ func verifiesReads(params url.Values) (bool, error) {
 // joinOrPeek gives out the database that connections share, or one of its own
 // to a connection that takes no locks.
 func (v *VFS) joinOrPeek(ctx context.Context, path string, params url.Values, flags sqlitevfs.OpenFlag) (*database, bool, error) {
-	nolock, immutable := truth(params.Get("nolock")), truth(params.Get("immutable"))
+	nolock, err := truth(params, "nolock")
+	if err != nil {
+		return nil, false, err
+	}
+	immutable, err := truth(params, "immutable")
+	if err != nil {
+		return nil, false, err
+	}
 	if !nolock && !immutable {
 		return v.join(ctx, path, params, flags)
 	}
@@ -117,6 +129,9 @@ func (d *database) mayPeek() error {
 	if _, err := d.vfs.ReadMarker(d.path); err != nil {
 		return nil
 	}
+	if err := d.vfs.spelled(d.path); err != nil {
+		return err
+	}
 	copies, err := d.copies()
 	if err == nil && len(copies) > 0 {
 		err = fmt.Errorf("only its lock knows whether it is now %q: leave out nolock and immutable, or read the file itself so", copies[0])
@@ -132,6 +147,7 @@ func (v *VFS) join(ctx context.Context, path string, params url.Values, flags sq
 		d := v.databases[path]
 		if d == nil {
 			d = v.newDatabase(path, params)
+			d.flags = flags
 			v.databases[path] = d
 			v.mu.Unlock()
 			writes, err := v.start(ctx, d, flags)
@@ -139,14 +155,25 @@ func (v *VFS) join(ctx context.Context, path string, params url.Values, flags sq
 		}
 		if d.refs == 0 { // the last connection is just closing it
 			v.mu.Unlock()
-			<-d.gone
-			continue
+			select {
+			case <-d.gone:
+				continue
+			case <-ctx.Done():
+				return nil, false, ctx.Err()
+			}
 		}
 		d.refs++
 		v.mu.Unlock()
-		<-d.open
-		if d.err != nil {
+		select {
+		case <-d.open:
+		case <-ctx.Done():
+			v.giveUp(d)
+			return nil, false, ctx.Err()
+		}
+		if d.err != nil && !d.abandoned && flags == d.flags && maps.EqualFunc(d.params, lockParams(params), slices.Equal) {
 			return nil, false, d.err
+		} else if d.err != nil {
+			continue // that was somebody else's mistake
 		}
 		writes, err := d.again(ctx, params, flags)
 		if err != nil {
@@ -168,6 +195,7 @@ func (v *VFS) newDatabase(path string, params url.Values) *database {
 func (v *VFS) start(ctx context.Context, d *database, flags sqlitevfs.OpenFlag) (writes bool, err error) {
 	writes, d.err = d.begin(ctx, flags)
 	if d.err != nil {
+		d.abandoned = ctx.Err() != nil
 		d.close()
 		v.mu.Lock()
 		delete(v.databases, d.path)
@@ -176,6 +204,21 @@ func (v *VFS) start(ctx context.Context, d *database, flags sqlitevfs.OpenFlag) 
 	}
 	close(d.open)
 	return writes, d.err
+}
+
+// giveUp is leave for who did not wait until the database was open, or could not be opened.
+func (v *VFS) giveUp(d *database) {
+	v.mu.Lock()
+	select {
+	case <-d.open:
+		v.mu.Unlock()
+		if d.err == nil {
+			v.leave(d)
+		}
+	default:
+		d.refs-- // whoever opens it is still in
+		v.mu.Unlock()
+	}
 }
 
 // leave ends one connection's use of the database. The last one closes the
@@ -233,14 +276,17 @@ func lockParams(params url.Values) url.Values {
 	return own
 }
 
-// truth reads a boolean URI parameter as SQLite does.
+// truth reads a boolean URI parameter. What SQLite, which reads it too, could take for the
+// opposite is an error: it would go without locks that we believe it takes.
 //
 // https://sqlite.org/c3ref/uri_boolean.html
-func truth(s string) bool {
-	switch strings.ToLower(s) {
-	case "yes", "true", "on":
-		return true
+func truth(params url.Values, key string) (bool, error) {
+	switch s := params.Get(key); strings.ToLower(s) {
+	case "1", "yes", "on", "true":
+		return true, nil
+	case "", "0", "no", "off", "false":
+		return false, nil
+	default:
+		return false, fmt.Errorf("%s=%s: write 0 or 1", key, s)
 	}
-	n, err := strconv.Atoi(s)
-	return err == nil && n != 0
 }

@@ -7,12 +7,15 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/holdfastdb/holdfast/locking"
 	"github.com/ncruces/go-sqlite3"
+	sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
 	"github.com/spf13/afero"
 )
 
@@ -64,6 +67,7 @@ func TestWhatCannotBeOpened(t *testing.T) {
 	t.Run("a missing directory", row(named("no/app.db"), "", fs.ErrNotExist, "create it first"))
 	t.Run("a missing file", row(named("app.db"), "&mode=rw", fs.ErrNotExist, "check the path"))
 	t.Run("a missing file, read-only", row(named("app.db"), "&mode=ro", fs.ErrNotExist, "check the path"))
+	t.Run("no locks, perhaps", row(file("app.db", ""), "&nolock=1x&mode=ro", sqlite3.CANTOPEN, "nolock=1x: write 0 or 1"))
 	t.Run("no locks but writing", row(file("app.db", ""), "&nolock=1", sqlite3.CANTOPEN, "mode=ro"))
 	t.Run("a link to nothing", row(func(dir string) string {
 		os.Symlink("nothing", filepath.Join(dir, "app.db"))
@@ -213,6 +217,50 @@ func TestLockOptionsMustAgree(t *testing.T) {
 	connect(t, name, path, "&ttl=5s")
 	if _, err := tryConnect(name, path, "&ttl=6s"); err == nil || !strings.Contains(err.Error(), "ttl=5s") {
 		t.Errorf("error is %v", err)
+	}
+}
+
+// Who waits while somebody else opens the database has nothing to do with the mistake
+// in that one's options, but shares what is wrong with its own.
+func TestOpeningBesideOneThatFails(t *testing.T) {
+	for query, want := range map[string]string{"": "", "&ttl=oops": "ttl is wrong", "&ttl=1s": ""} {
+		t.Run(query, func(t *testing.T) {
+			p := newArbiter().process("p")
+			path := filepath.Join(scratch(t), "app.db")
+			opening, fail := make(chan bool), make(chan bool)
+			name := register(t, nil, func(_ context.Context, _ string, params url.Values, _ locking.Storage) (locking.Locker, error) {
+				if params.Get("ttl") != "oops" {
+					return p, nil
+				}
+				opening <- true
+				<-fail
+				return nil, errors.New("ttl is wrong")
+			})
+			var both sync.WaitGroup
+			both.Go(func() {
+				if _, err := tryConnect(name, path, "&ttl=oops"); err == nil {
+					t.Error("it was opened")
+				}
+			})
+			<-opening
+			both.Go(func() {
+				conn, err := tryConnect(name, path, query)
+				if err == nil {
+					conn.Close()
+				}
+				if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+					t.Errorf("beside it: %v", err)
+				}
+			})
+			v := sqlitevfs.Find(name).(*VFS)
+			for waiting := false; !waiting; runtime.Gosched() {
+				v.mu.Lock()
+				waiting = v.databases[path].refs == 2
+				v.mu.Unlock()
+			}
+			close(fail)
+			both.Wait()
+		})
 	}
 }
 

@@ -3,7 +3,6 @@
 package vfs
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"syscall"
@@ -18,12 +17,6 @@ const (
 	// syncsDirectories: a directory can be opened and synced.
 	syncsDirectories = true
 )
-
-// diskFull are the errors of a disk, or of a quota, that is full.
-var diskFull = []error{syscall.ENOSPC, syscall.EDQUOT}
-
-// isReadOnly reports whether err comes from a file system mounted read-only.
-func isReadOnly(err error) bool { return errors.Is(err, syscall.EROFS) }
 
 func access(name string, flag sqlitevfs.AccessFlag) error {
 	return retry(func() error { return unix.Access(name, accessMode(flag)) })

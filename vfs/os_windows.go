@@ -6,19 +6,12 @@ import (
 	"os"
 
 	sqlitevfs "github.com/ncruces/go-sqlite3/vfs"
-	"golang.org/x/sys/windows"
 )
 
 const (
 	noFollow         = 0
 	syncsDirectories = false
 )
-
-// diskFull are the errors of a disk that is full.
-var diskFull = []error{windows.ERROR_DISK_FULL, windows.ERROR_HANDLE_DISK_FULL}
-
-// isReadOnly reports whether err comes from a medium that is write-protected.
-func isReadOnly(err error) bool { return errors.Is(err, windows.ERROR_WRITE_PROTECT) }
 
 func access(name string, flag sqlitevfs.AccessFlag) error {
 	info, err := os.Stat(name)

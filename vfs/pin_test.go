@@ -3,10 +3,10 @@ package vfs
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -152,25 +152,27 @@ func TestBusyNamesTheHolder(t *testing.T) {
 func TestDeadlineEndsTheWait(t *testing.T) {
 	for _, sql := range []string{"SELECT * FROM t", "INSERT INTO t VALUES (1)"} {
 		t.Run(sql, func(t *testing.T) {
-			a := newArbiter()
-			path := filepath.Join(scratch(t), "app.db")
-			one := connect(t, register(t, nil, a.process("one").open), path, "")
-			run(t, one, "CREATE TABLE t(x); BEGIN EXCLUSIVE")
-			two := connect(t, register(t, nil, a.process("two").open), path, "&_pragma=busy_timeout(60000)")
-			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-			defer cancel()
-			two.SetInterrupt(ctx)
-			start := time.Now()
-			err := Explain(two, two.Exec(sql))
-			if waited := time.Since(start); waited > 5*time.Second {
-				t.Errorf("waited %v", waited)
-			}
-			if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, sqlite3.INTERRUPT) {
-				t.Errorf("error is %v", err)
-			}
-			two.SetInterrupt(t.Context())
-			run(t, one, "COMMIT")
-			run(t, two, sql)
+			synctest.Test(t, func(t *testing.T) { // time passes while it waits, and only then
+				a := newArbiter()
+				path := filepath.Join(scratch(t), "app.db")
+				one := connect(t, register(t, nil, a.process("one").open), path, "")
+				run(t, one, "CREATE TABLE t(x); BEGIN EXCLUSIVE")
+				two := connect(t, register(t, nil, a.process("two").open), path, "&_pragma=busy_timeout(60000)")
+				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+				defer cancel()
+				two.SetInterrupt(ctx)
+				start := time.Now()
+				err := Explain(two, two.Exec(sql))
+				if waited := time.Since(start); waited < 50*time.Millisecond || waited > time.Second {
+					t.Errorf("waited %v", waited)
+				}
+				if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, sqlite3.INTERRUPT) {
+					t.Errorf("error is %v", err)
+				}
+				two.SetInterrupt(t.Context())
+				run(t, one, "COMMIT")
+				run(t, two, sql)
+			})
 		})
 	}
 }
@@ -181,11 +183,13 @@ func TestCancelCause(t *testing.T) {
 	path := filepath.Join(scratch(t), "app.db")
 	one := connect(t, register(t, nil, a.process("one").open), path, "")
 	run(t, one, "CREATE TABLE t(x); BEGIN EXCLUSIVE")
-	two := connect(t, register(t, nil, a.process("two").open), path, "&_pragma=busy_timeout(60000)")
+	two := connect(t, register(t, nil, a.process("two").open), path, "")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	why := fmt.Errorf("the user left")
-	time.AfterFunc(20*time.Millisecond, func() { cancel(why) })
+	why := errors.New("the user left")
 	two.SetInterrupt(ctx)
+	if err := two.BusyHandler(func(context.Context, int) bool { cancel(why); return true }); err != nil {
+		t.Fatal(err)
+	}
 	if err := Explain(two, two.Exec("SELECT * FROM t")); !errors.Is(err, why) || !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v", err)
 	}

@@ -16,7 +16,7 @@ import (
 func (f *File) Pragma(name, value string) (string, error) {
 	switch {
 	case name == "journal_mode" && f.db.leased:
-		return f.journalMode(strings.ToLower(value))
+		return f.journalMode(journalModeOf(value))
 	case name == "synchronous" && f.db.fenced && isOff(value):
 		// SQLite makes a row of the text, and go-sqlite3 cannot name the column of none.
 		return "normal", f.syncNormal()
@@ -41,6 +41,17 @@ func (f *File) journalMode(mode string) (string, error) {
 		})
 	}
 	return "", sqlite3.NOTFOUND
+}
+
+// journalModeOf reads the value of PRAGMA journal_mode as SQLite does: the first of
+// these modes that begins so is meant.
+func journalModeOf(value string) string {
+	for _, mode := range []string{"delete", "persist", "off", "truncate", "memory", "wal"} {
+		if strings.HasPrefix(mode, strings.ToLower(value)) {
+			return mode
+		}
+	}
+	return "" // none: SQLite only tells which one it is
 }
 
 // syncNormal sets synchronous=NORMAL in place of OFF. Without syncs SQLite takes the

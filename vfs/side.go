@@ -123,7 +123,7 @@ func (s *sideFile) open(v *VFS) (writes bool, err error) {
 	}
 	switch {
 	case err == nil && creates && s.owner != nil:
-		likeOther(s.content, s.body.info)
+		likeOther(s.content, s.body.like())
 	case unwritable(err) && creates && v.files.access(s.name, sqlitevfs.ACCESS_EXISTS) != nil:
 		err = fmt.Errorf("%w: %w", errReadOnlyDirectory, err)
 	}
@@ -171,8 +171,8 @@ func (s *sideFile) WriteAt(p []byte, off int64) (int, error) {
 	if err := s.changes(p, off, false); err != nil {
 		return 0, s.refuse(err, sqlite3.IOERR_WRITE)
 	}
-	s.touch()
 	n, err := s.content.WriteAt(p, off)
+	s.touch()
 	s.noteHeader(p, off, err)
 	return n, s.refuse(s.doubt(err), sqlite3.IOERR_WRITE)
 }
@@ -184,13 +184,14 @@ func (s *sideFile) Truncate(size int64) error {
 	if err := s.changes(nil, size, true); err != nil {
 		return s.refuse(err, sqlite3.IOERR_TRUNCATE)
 	}
-	s.touch()
 	err := s.content.Truncate(size)
+	s.touch()
 	s.noteHeader(nil, size, err)
 	return s.refuse(s.doubt(err), sqlite3.IOERR_TRUNCATE)
 }
 
-// touch notes that something is to be synced.
+// touch notes that something is to be synced. It comes after the write: another
+// connection that syncs the WAL meanwhile takes what was counted before for synced.
 func (s *sideFile) touch() {
 	s.dirty = true
 	if s.isWAL() {
@@ -220,6 +221,9 @@ func (s *sideFile) Sync(flags sqlitevfs.SyncFlag) error {
 	if err == nil && journal && s.begun {
 		s.synced = true
 		s.askLeave()
+	}
+	if err != nil && journal && !s.begun {
+		err = fmt.Errorf("%w: %w", errUnsettled, err)
 	}
 	return s.refuse(s.doubt(err), sqlite3.IOERR_FSYNC)
 }
@@ -264,6 +268,10 @@ func (s *sideFile) Size() (int64, error) {
 func (s *sideFile) Close() error {
 	var err error
 	if f := s.owner; f != nil {
+		f.unfinished = f.unfinished || s.hot
+		// What others committed to a WAL does not count in the header unless it changed
+		// the first page: SQLite would go on with pages from before.
+		f.stale = f.stale || s.isWAL()
 		if f.db.leased && s.isWAL() && s.check() == nil {
 			err = s.doubt(s.flush())
 		}

@@ -114,6 +114,7 @@ func (v *VFS) remove(name, side string, d *database, syncDir bool) error {
 			if w.doubt(err); w.dead() != nil {
 				return w.refuse(w.dead(), sqlite3.IOERR_DELETE)
 			}
+			w.unfinished = w.unfinished && err != nil
 		}
 	}
 	if errors.Is(err, fs.ErrNotExist) {

@@ -127,8 +127,10 @@ func (w *wal) open() {
 	switch {
 	case !f.db.leased && host:
 		w.shm = sqlitevfs.NewSharedMemory(f.db.path+"-shm", w.flags)
-	case !f.db.leased, !w.alone && f.lock.Level() < locking.Exclusive:
+	case !f.db.leased, w.lock == nil && f.lock.Level() < locking.Exclusive:
 		f.refuse(errNotAlone, sqlite3.ExtendedErrorCode(sqlite3.CANTOPEN))
+	case !w.alone && f.lock.Level() < locking.Exclusive:
+		f.refuse(errIsWAL, sqlite3.ExtendedErrorCode(sqlite3.CANTOPEN))
 	default:
 		dir, err := f.db.shm.make()
 		if err != nil {
@@ -139,10 +141,17 @@ func (w *wal) open() {
 	}
 }
 
+// errIsWAL is for a database whose holder died while it left WAL mode: it did not look
+// like WAL when the level was taken, and does since its journal was played back.
+var errIsWAL = errors.New("its recovery brought it back to WAL mode, for which it must be entered anew: try again")
+
 var errNotAlone = errors.New("WAL needs the database for one process alone, which these locks cannot do: use PRAGMA locking_mode=EXCLUSIVE first, or another journal mode")
 
+// close closes the shared memory, which SQLite has left by then. The next use of it opens
+// what the connections of this process share at that time.
 func (w *wal) close() {
 	if w.shm != nil {
 		w.shm.Close()
+		w.shm = nil
 	}
 }

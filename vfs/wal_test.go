@@ -188,6 +188,53 @@ func TestWALIndexIsNotInherited(t *testing.T) {
 	want(t, fresh, "PRAGMA integrity_check", "ok")
 }
 
+// A connection that left WAL mode, and came back to it after another process had
+// written, has the same index as a connection that came later.
+func TestWALIndexIsThatOfAllConnections(t *testing.T) {
+	a := newArbiter()
+	path := filepath.Join(scratch(t), "app.db")
+	here, there := register(t, nil, a.process("here").open), register(t, nil, a.process("there").open)
+	one := connect(t, here, path, "")
+	run(t, one, "PRAGMA journal_mode=WAL; CREATE TABLE t(x)")
+	want(t, one, "PRAGMA journal_mode=delete", "delete")
+	other := connect(t, there, path, "")
+	run(t, other, "INSERT INTO t VALUES (1)")
+	other.Close()
+	want(t, one, "PRAGMA journal_mode=wal", "wal")
+	two := connect(t, here, path, "")
+	for range 3 {
+		run(t, one, "INSERT INTO t VALUES (2)")
+		run(t, two, "INSERT INTO t VALUES (3)")
+	}
+	want(t, one, "SELECT group_concat(x) FROM t", "1,2,3,2,3,2,3")
+	one.Close()
+	want(t, two, "SELECT group_concat(x) FROM t", "1,2,3,2,3,2,3")
+	two.Close()
+	want(t, connect(t, there, path, ""), "SELECT group_concat(x) FROM t", "1,2,3,2,3,2,3")
+}
+
+// Who leaves WAL mode goes on from what others committed to the WAL, which it may not have
+// read.
+func TestLeavingWALForgetsWhatWasRead(t *testing.T) {
+	for _, grade := range []locking.Grade{locking.GradeKernel, locking.GradeLease, locking.GradeFenced} {
+		t.Run(string(grade), func(t *testing.T) {
+			p := newArbiter().process("p")
+			p.grade = grade
+			name := register(t, nil, p.open)
+			path := filepath.Join(scratch(t), "app.db")
+			one, two := connect(t, name, path, ""), connect(t, name, path, "")
+			run(t, one, "PRAGMA journal_mode=WAL; CREATE TABLE t(x); INSERT INTO t VALUES (1)")
+			run(t, two, "INSERT INTO t VALUES (2)")
+			want(t, one, "SELECT group_concat(x) FROM t", "1,2")
+			run(t, two, "INSERT INTO t VALUES (3)")
+			two.Close()
+			want(t, one, "PRAGMA journal_mode=delete", "delete")
+			run(t, one, "INSERT INTO t VALUES (4)")
+			want(t, one, "SELECT group_concat(x) FROM t", "1,2,3,4")
+		})
+	}
+}
+
 // locking_mode=EXCLUSIVE needs no shared memory, so it works under any locks.
 func TestWALInExclusiveMode(t *testing.T) {
 	a := newArbiter()

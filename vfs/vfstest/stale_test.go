@@ -10,7 +10,7 @@ import (
 // everyMoment plays a round for each operation of a holder, or one in so many, and for
 // some of the next one's. It stops when told to.
 func everyMoment(dir func() string, f frost, step int, s func(path string) stale, each func(moment, error) (more bool)) (rounds int) {
-	const takeover = 56 // about how many operations it takes
+	const takeover = 60 // about how many operations it takes
 	for holder := 1; ; holder += step {
 		for i := range 5 {
 			next := 0
