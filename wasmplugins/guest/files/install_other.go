@@ -1,0 +1,6 @@
+//go:build !wasip1
+
+package files
+
+// install does nothing where no host calls.
+func install(System) {}
