@@ -69,7 +69,7 @@ func (l *look) adopt(ctx context.Context, file string, above locking.Epoch) erro
 	if err != nil {
 		return err
 	}
-	if err := common.vfs.WriteMarker(l.path, vfs.Marker{Register: now.Register, Lock: status.Lock}); err != nil {
+	if err := l.world.vfs.WriteMarker(l.path, vfs.Marker{Register: now.Register, Lock: status.Lock}); err != nil {
 		return fmt.Errorf("the register was written, but not the marker: adopt the file again: %w", err)
 	}
 	return nil

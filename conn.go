@@ -82,10 +82,11 @@ func (c *conn) meet() {
 	}
 }
 
-// lost reports whether one of the databases is lost.
+// lost reports whether one of the databases is lost, or its file.
 func (c *conn) lost() bool {
 	for f := range c.files {
-		if f.Check() != nil {
+		d, ours := f.Locker().(*database)
+		if f.Check() != nil || ours && d.broken.Load() {
 			return true
 		}
 	}
@@ -191,6 +192,7 @@ func (c *conn) IsValid() bool {
 	if c.lost() {
 		return false
 	}
+	c.undo()
 	c.meet()
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -15,10 +15,11 @@ import (
 
 // A connector opens the connections of one pool.
 type connector struct {
-	inner   driver.Connector
+	src     source
 	pragmas []string
 	init    func(*sqlite3.Conn) error
 	world   *world
+	late    *lateWorld // instead of world, if the data source name chooses a file system
 }
 
 func newConnector(name string, o Options) (*connector, error) {
@@ -30,27 +31,43 @@ func newConnector(name string, o Options) (*connector, error) {
 		return nil, fmt.Errorf("holdfast: %q: %w", name, err)
 	}
 	c := &connector{pragmas: src.params["_pragma"], init: o.Init, world: common}
-	delete(src.params, "_pragma") // we run them, for the sake of their errors
-	if src.private() {
-		src.params.Del("vfs")
-	} else {
-		if o.FS != nil {
-			c.world = newWorld(fmt.Sprintf("%s-%d", driverName, worlds.Add(1)), o.FS)
-		}
-		src.params.Set("vfs", c.world.name)
-	}
-	c.inner, err = (&sqlite3driver.SQLite{}).OpenConnector(src.String())
+	delete(src.params, "_pragma")            // we run them, for the sake of their errors
+	src.params.Set("vfs", c.enclose(src, o)) // a private database has no use for it, but ATTACH does
+	c.src = src
+	_, err = (&sqlite3driver.SQLite{}).OpenConnector(src.String())
 	if err != nil {
-		c.world.close()
-		return nil, fmt.Errorf("holdfast: %q: %w", name, err)
+		return nil, errors.Join(fmt.Errorf("holdfast: %q: %w", name, err), c.Close())
 	}
 	return c, nil
+}
+
+// enclose gives the pool a world of its own, if its files are not those of the machine,
+// and returns the name of its VFS.
+func (c *connector) enclose(src source, o Options) string {
+	if chosen, _ := chooseFS(src.params); chosen != nil { // it was checked
+		src.params.Del("fs")
+		c.world, c.late = nil, newLateWorld(chosen)
+		return c.late.name
+	}
+	if o.FS != nil {
+		c.world = newWorld(nextWorld(), o.FS)
+	}
+	return c.world.name
 }
 
 // check refuses parameters before any file is touched.
 func (s source) check(o Options) error {
 	if err := checkParams(s.params); err != nil {
 		return err
+	}
+	chosen, err := chooseFS(s.params)
+	switch {
+	case err != nil:
+		return err
+	case chosen != nil && o.FS != nil:
+		return errTwoFS
+	case chosen != nil && s.private():
+		return errNoFS
 	}
 	if s.private() {
 		if len(lockSettings(s.params)) > 0 || s.params.Has("lock") {
@@ -61,6 +78,9 @@ func (s source) check(o Options) error {
 	choice, err := chooseLock(s.params)
 	if err != nil {
 		return err
+	}
+	if choice.automatic() && chosen != nil {
+		return errAutoFS
 	}
 	if choice.automatic() && o.FS != nil && !isOS(o.FS) {
 		return errors.New("what lock suits this file system cannot be told: set Options.Lock")
@@ -80,24 +100,54 @@ func (c *connector) Driver() driver.Driver { return sqlDriver{} }
 
 // Close is called by [sql.DB.Close].
 func (c *connector) Close() error {
-	c.world.close()
-	return nil
+	if c.late != nil {
+		return c.late.close()
+	}
+	return c.world.close()
+}
+
+// enter returns the world for one more connection, which is to leave it.
+func (c *connector) enter(ctx context.Context) (*world, error) {
+	if c.late != nil {
+		return c.late.enter(ctx)
+	}
+	c.world.enter()
+	return c.world, nil
 }
 
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
-	c.world.enter()
-	inner, err := c.inner.Connect(ctx)
+	w, err := c.enter(ctx)
 	if err != nil {
-		c.world.leave()
 		return nil, err
 	}
-	conn := newConn(inner.(innerConn), c.world)
+	inner, err := c.dial(ctx)
+	if err != nil {
+		w.leave()
+		return nil, err
+	}
+	conn := newConn(inner.(innerConn), w)
 	if err := c.prepare(ctx, conn); err != nil {
 		err = conn.explain(ctx, err)
 		conn.Close()
 		return nil, err
 	}
 	return conn, nil
+}
+
+// dial opens a connection of go-sqlite3, for no longer than ctx.
+func (c *connector) dial(ctx context.Context) (driver.Conn, error) {
+	number, forget := newOpening(ctx)
+	defer forget()
+	name := c.src.String() + "&" + openingParam + "=" + number
+	inner, err := (&sqlite3driver.SQLite{}).OpenConnector(name)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := inner.Connect(ctx)
+	if ended := ctx.Err(); err != nil && ended != nil && !errors.Is(err, ended) {
+		err = fmt.Errorf("%w: %w", err, ended)
+	}
+	return conn, err
 }
 
 // prepare does to a new connection what go-sqlite3's driver would: in the order

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/url"
 	"sync"
@@ -19,8 +20,10 @@ import (
 
 // A world is a VFS and the databases that are open through it.
 type world struct {
-	name string // of the VFS
-	vfs  *vfs.VFS
+	name   string // of the VFS
+	vfs    *vfs.VFS
+	files  afero.Fs  // where they are
+	closer io.Closer // is closed with it; may be nil
 
 	mu        sync.Mutex
 	databases map[string]*database // by path; guarded by mu
@@ -34,10 +37,16 @@ var common = newWorld(driverName, nil)
 // worlds counts those that were made.
 var worlds atomic.Int64
 
-func newWorld(name string, fs afero.Fs) *world {
-	w := &world{name: name, databases: make(map[string]*database)}
-	w.vfs = vfs.New(fs, w.openLock)
-	sqlitevfs.Register(name, w.vfs)
+// nextWorld names one more world.
+func nextWorld() string { return fmt.Sprintf("%s-%d", driverName, worlds.Add(1)) }
+
+func newWorld(name string, files afero.Fs) *world {
+	if files == nil {
+		files = afero.NewOsFs()
+	}
+	w := &world{name: name, files: files, databases: make(map[string]*database)}
+	w.vfs = vfs.New(files, w.openLock)
+	sqlitevfs.Register(name, door{w.vfs})
 	return w
 }
 
@@ -51,24 +60,39 @@ func (w *world) enter() {
 
 func (w *world) leave() {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.conns--
-	w.unregister()
-}
-
-// close ends a world, except for the common one.
-func (w *world) close() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.closed = true
-	w.unregister()
-}
-
-// unregister is called with mu held.
-func (w *world) unregister() {
-	if w.closed && w.conns == 0 && w != common {
-		sqlitevfs.Unregister(w.name)
+	over := w.closed && w.conns == 0
+	w.mu.Unlock()
+	if !over {
+		return
 	}
+	if err := w.end(); err != nil {
+		slog.Warn("holdfast: closing a file system", "name", w.files.Name(), "err", err)
+	}
+}
+
+// close ends a world after its last connection, except for the common one.
+func (w *world) close() error {
+	if w == common {
+		return nil
+	}
+	w.mu.Lock()
+	over := !w.closed && w.conns == 0
+	w.closed = true
+	w.mu.Unlock()
+	if !over {
+		return nil
+	}
+	return w.end()
+}
+
+// end is called once.
+func (w *world) end() error {
+	sqlitevfs.Unregister(w.name)
+	if w.closer == nil {
+		return nil
+	}
+	return w.closer.Close()
 }
 
 // openLock is the [vfs.Opener]: the one place where the lock of a database is
@@ -80,6 +104,9 @@ func (w *world) openLock(ctx context.Context, path string, values url.Values, st
 	choice, err := chooseLock(values)
 	if err != nil {
 		return nil, err
+	}
+	if choice.automatic() && w.isElsewhere() {
+		return nil, errAutoFS
 	}
 	if choice, err = choice.resolve(w.vfs, path); err != nil {
 		return nil, err
@@ -127,6 +154,8 @@ type database struct {
 
 	asks  bool                      // it calls yield
 	asked atomic.Pointer[time.Time] // when another process asked last
+
+	broken atomic.Bool // its file is, so that all connections to it are to be closed
 
 	mu    sync.Mutex
 	conns map[*conn]struct{} // guarded by mu; open connections of a pool

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 
 	// The locks that come with every program.
 	_ "github.com/holdfastdb/holdfast/backends/flock"
@@ -19,12 +20,14 @@ type sqlDriver struct{}
 
 var _ driver.DriverContext = sqlDriver{}
 
-func (d sqlDriver) Open(name string) (driver.Conn, error) {
-	c, err := d.OpenConnector(name)
+// Open opens one connection. Nothing of its connector outlives it.
+func (sqlDriver) Open(name string) (driver.Conn, error) {
+	c, err := newConnector(name, Options{})
 	if err != nil {
 		return nil, err
 	}
-	return c.Connect(context.Background())
+	conn, err := c.Connect(context.Background())
+	return conn, errors.Join(err, c.Close())
 }
 
 func (sqlDriver) OpenConnector(name string) (driver.Connector, error) {

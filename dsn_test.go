@@ -108,8 +108,12 @@ func TestParamsThatAreRefused(t *testing.T) {
 		{"misspelt lock", "lokc=flock", `unknown parameter "lokc": did you mean lock?`},
 		{"misspelt ttl", "tll=5s", `unknown parameter "tll": did you mean ttl?`},
 		{"upper case", "TTL=5s", `unknown parameter "TTL": did you mean ttl?`},
-		{"something else", "frobnicate=1", `unknown parameter "frobnicate": use one of _pragma, _timefmt, _txlock, cache, fence, guard, idle, immutable, lock, mode, modeof, nolock, poll, psow, renew, sticky, timeout, ttl, verify, vfs`},
+		{"something else", "frobnicate=1", `unknown parameter "frobnicate": use one of _pragma, _timefmt, _txlock, cache, fence, fs, guard, idle, immutable, lock, mode, modeof, nolock, poll, psow, renew, sticky, timeout, ttl, verify, vfs`},
 		{"twice", "ttl=5s&ttl=6s", `ttl is given twice: 5s and 6s`},
+		{"two modes", "mode=memory&mode=rwc", `mode is given twice: memory and rwc`},
+		{"two VFSes", "vfs=holdfast&vfs=os", `vfs is given twice: holdfast and os`},
+		{"two of go-sqlite3", "_txlock=deferred&_txlock=immediate", `_txlock is given twice: deferred and immediate`},
+		{"booleans", "nolock=OFF&immutable=True", ""},
 		{"another VFS", "vfs=memdb", `vfs=memdb would go past the lock: leave it out, or use the driver sqlite3`},
 	}
 	for _, tt := range tests {

@@ -66,6 +66,7 @@ func (c *conn) because(ctx context.Context, err error) error {
 	ended := ctx.Err()
 	if code != sqlite3.INTERRUPT {
 		err = vfs.Explain(c.raw, err)
+		c.foundBroken(err)
 	} else if cause := vfs.Interrupted(c.raw, ctx); cause != nil {
 		err = fmt.Errorf("%w: %w", err, cause)
 	}

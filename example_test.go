@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
+	"github.com/ncruces/go-sqlite3/ext/fts5"
 
 	"github.com/holdfastdb/holdfast"
 )
@@ -81,6 +82,33 @@ func ExampleHeldError() {
 	// Output:
 	// held at RESERVED by this process: true
 	// true
+}
+
+// Full-text search, like other extensions, is a package of go-sqlite3.
+func ExampleOptions_extension() {
+	slog.SetLogLoggerLevel(slog.LevelWarn)
+	dir, err := os.MkdirTemp("", "holdfast")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	db, err := holdfast.Open(filepath.Join(dir, "app.db"), holdfast.Options{
+		Lock: "leasefile",
+		Init: fts5.Register,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`CREATE VIRTUAL TABLE notes USING fts5(text); INSERT INTO notes VALUES ('hello world')`); err != nil {
+		log.Fatal(err)
+	}
+	var text string
+	if err := db.QueryRow(`SELECT text FROM notes WHERE notes MATCH 'world'`).Scan(&text); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(text)
+	// Output: hello world
 }
 
 // Status is for people and for programs that watch: it takes no lock.

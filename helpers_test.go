@@ -21,6 +21,7 @@ import (
 type cell struct {
 	*memory.Register
 	cut    atomic.Bool
+	mute   atomic.Bool            // it answers nothing, for as long as whoever asks waits
 	before atomic.Pointer[func()] // called before each read
 }
 
@@ -44,6 +45,10 @@ var errCut = errors.New("the network is down")
 func (c *cell) Read(ctx context.Context) ([]byte, locking.Version, error) {
 	if c.cut.Load() {
 		return nil, locking.Unused, errCut
+	}
+	if c.mute.Load() {
+		<-ctx.Done()
+		return nil, locking.Unused, context.Cause(ctx)
 	}
 	if before := c.before.Load(); before != nil {
 		(*before)()

@@ -15,8 +15,9 @@ import (
 
 // An Inventory is what lies where a database should be, and what its register says.
 type Inventory struct {
-	Path   string         // of the database, absolute: its plain name
-	Status locking.Status // as the register says, so far as it can be read
+	Path      string         // of the database, absolute: its plain name
+	Elsewhere bool           // the path is in a file system that fs= chose, and not of the machine
+	Status    locking.Status // as the register says, so far as it can be read
 
 	// Damage says why the register cannot tell which file is the database, and so
 	// nobody is let in: it is gone, cannot be read, belongs to another database, or
@@ -54,8 +55,8 @@ func inspect(ctx context.Context, name string) (inv Inventory, err error) {
 
 // inventory tells what a look shows.
 func (l *look) inventory(ctx context.Context) (inv Inventory, err error) {
-	inv.Path = l.path
-	if inv.Candidates, err = common.vfs.Candidates(l.path); err != nil {
+	inv.Path, inv.Elsewhere = l.path, l.world.isElsewhere()
+	if inv.Candidates, err = l.world.vfs.Candidates(l.path); err != nil {
 		return inv, err
 	}
 	inv.Status, err = l.Status(ctx)
@@ -67,15 +68,15 @@ func (l *look) inventory(ctx context.Context) (inv Inventory, err error) {
 	case inv.Status.Grade != locking.GradeFenced:
 		return inv, fmt.Errorf("its lock is of grade %s, so the database never leaves its plain name", inv.Status.Grade)
 	default:
-		inv.Damage = damage(l.path, inv.Status, inv.Candidates)
+		inv.Damage = l.world.damage(l.path, inv.Status, inv.Candidates)
 	}
 	return inv, nil
 }
 
 // damage says why a register cannot tell which of the candidates is the database.
-func damage(path string, s locking.Status, all []Candidate) error {
+func (w *world) damage(path string, s locking.Status, all []Candidate) error {
 	base := filepath.Base(path)
-	m, err := common.vfs.ReadMarker(path)
+	m, err := w.vfs.ReadMarker(path)
 	marked := err == nil
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

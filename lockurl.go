@@ -175,7 +175,11 @@ func parseSettings(settings url.Values) (opts locking.Options, err error) {
 			return opts, fmt.Errorf("%s=%s: %w", key, value, err)
 		}
 	}
-	if settings.Has("sticky") && !isTrue(settings.Get("sticky")) {
+	sticky, err := oneOf(settings, "sticky", "on", "off")
+	if err != nil {
+		return opts, err
+	}
+	if sticky == "off" {
 		if settings.Has("idle") {
 			return opts, errors.New("idle means nothing with sticky=off: leave one of them out")
 		}

@@ -29,7 +29,8 @@ type Options struct {
 
 	// FS is where the files are; nil is the file system of the machine. Another
 	// one needs Lock, and is a world of its own: a database that is opened by the
-	// same path elsewhere in this program is taken for another process's.
+	// same path elsewhere in this program is taken for another process's. The parameter fs
+	// of a data source name chooses one by a URL; both together are an error.
 	FS afero.Fs
 }
 

@@ -15,6 +15,7 @@ const (
 	sqliteParam scope = iota // SQLite and its VFS: https://sqlite.org/uri.html
 	driverParam              // go-sqlite3's driver
 	lockParam                // which lock, and how it is kept
+	placeParam               // where the files are
 )
 
 var params = map[string]scope{
@@ -40,6 +41,8 @@ var params = map[string]scope{
 	"sticky":  lockParam,
 	"fence":   lockParam,
 	"verify":  lockParam,
+
+	"fs": placeParam,
 }
 
 // pragmas are those that other drivers take as parameters of their own, by the
@@ -78,7 +81,8 @@ func checkParams(values url.Values) error {
 		if _, known := params[key]; !known {
 			return unknownParam(key, values.Get(key))
 		}
-		if params[key] == lockParam && len(values[key]) > 1 {
+		// SQLite takes the last vfs and mode, and the first of all others.
+		if key != "_pragma" && len(values[key]) > 1 {
 			return fmt.Errorf("%s is given twice: %s", key, strings.Join(values[key], " and "))
 		}
 	}
@@ -86,15 +90,6 @@ func checkParams(values url.Values) error {
 		return fmt.Errorf("vfs=%s would go past the lock: leave it out, or use the driver sqlite3", v)
 	}
 	return nil
-}
-
-// isTrue reads a boolean of SQLite's.
-func isTrue(v string) bool {
-	switch strings.ToLower(v) {
-	case "0", "no", "off", "false":
-		return false
-	}
-	return true
 }
 
 func unknownParam(key, value string) error {

@@ -46,12 +46,17 @@ func settle(ctx context.Context, name string, force bool, progress func(copied, 
 	if src.private() {
 		return errors.New("a database in memory or a temporary one has no other name")
 	}
-	path, err := common.find(src.path)
+	w, err := src.worldOf(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	path, err := w.find(src.path)
 	if err != nil {
 		return err
 	}
 	src.params.Set("mode", "rw")
-	src.params.Set("vfs", driverName)
+	src.params.Set("vfs", w.name)
 	for key := range src.params {
 		if params[key] == driverParam {
 			src.params.Del(key)
@@ -62,7 +67,7 @@ func settle(ctx context.Context, name string, force bool, progress func(copied, 
 		return err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	d := common.database(path)
+	d := w.database(path)
 	settler, ok := d.Locker.(locking.Settler)
 	if !ok || d.Grade() != locking.GradeFenced {
 		return fmt.Errorf("its lock is of grade %s, so the database never leaves its plain name", d.Grade())

@@ -33,22 +33,22 @@ func statusOf(ctx context.Context, name string) (status locking.Status, err erro
 	defer func() { err = errors.Join(err, l.Close(ctx)) }()
 	status, err = l.Status(ctx)
 	if err == nil && status.Grade == locking.GradeFenced {
-		status.Notes = append(status.Notes, notes(l.path, status)...)
+		status.Notes = append(status.Notes, l.notes(status)...)
 	}
 	return status, err
 }
 
 // notes are what a person should know of the files of a database under a fence.
-func notes(path string, s locking.Status) (notes []string) {
-	all, err := common.vfs.Candidates(path)
+func (l *look) notes(s locking.Status) (notes []string) {
+	all, err := l.world.vfs.Candidates(l.path)
 	if err == nil {
-		err = damage(path, s, all)
+		err = l.world.damage(l.path, s, all)
 	}
 	if err != nil {
 		notes = append(notes, fmt.Sprintf("nobody is let in: %v; see holdfast adopt", err))
 	}
-	if _, err := os.Lstat(path); err == nil && s.File != "" {
-		notes = append(notes, fmt.Sprintf("%s is there as well, but is not the database: what is written there is lost", filepath.Base(path)))
+	if _, err := l.world.stat(l.path); err == nil && s.File != "" {
+		notes = append(notes, fmt.Sprintf("%s is there as well, but is not the database: what is written there is lost", filepath.Base(l.path)))
 	}
 	return notes
 }
@@ -56,12 +56,13 @@ func notes(path string, s locking.Status) (notes []string) {
 // A look is the locker of a database that is only looked at.
 type look struct {
 	locking.Locker
+	world  *world
 	path   string // absolute
 	opened bool   // by others of this process, to whom the locker belongs
 }
 
 // lookAt returns the locker of a database that exists. It is to be closed.
-func lookAt(ctx context.Context, name string) (*look, error) {
+func lookAt(ctx context.Context, name string) (_ *look, err error) {
 	src, err := splitSource(name, onWindows)
 	if err == nil {
 		err = src.check(Options{})
@@ -72,35 +73,44 @@ func lookAt(ctx context.Context, name string) (*look, error) {
 	case src.private():
 		return nil, errors.New("a database in memory or a temporary one has no lock")
 	}
-	path, err := common.find(src.path)
+	w, err := src.worldOf(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := refuseCopy(path); err != nil {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.close())
+		}
+	}()
+	path, err := w.find(src.path)
+	if err != nil {
 		return nil, err
 	}
-	if d := common.database(path); d != nil {
-		return &look{d, path, true}, nil
+	if err := w.refuseCopy(path); err != nil {
+		return nil, err
+	}
+	if d := w.database(path); d != nil {
+		return &look{d, w, path, true}, nil
 	}
 	choice, err := chooseLock(src.params)
 	if err == nil {
-		choice, err = choice.resolve(common.vfs, path)
+		choice, err = choice.resolve(w.vfs, path)
 	}
 	if err != nil {
 		return nil, err
 	}
-	locker, err := choice.open(ctx, path, common.vfs.Storage(path))
-	return &look{locker, path, false}, err
+	locker, err := choice.open(ctx, path, w.vfs.Storage(path))
+	return &look{locker, w, path, false}, err
 }
 
 // refuseCopy refuses to take a copy that a takeover made for a database of its own.
-func refuseCopy(path string) error {
+func (w *world) refuseCopy(path string) error {
 	dir, base := filepath.Split(path)
 	of, _, isCopy := locking.ParseFileName(base)
 	if !isCopy {
 		return nil
 	}
-	m, err := common.vfs.ReadMarker(filepath.Join(dir, of))
+	m, err := w.vfs.ReadMarker(filepath.Join(dir, of))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -115,7 +125,7 @@ func (l *look) Close(ctx context.Context) error {
 	if l.opened {
 		return nil
 	}
-	return l.Locker.Close(ctx)
+	return errors.Join(l.Locker.Close(ctx), l.world.close())
 }
 
 // find returns the one absolute path of a database that exists, though perhaps
@@ -125,10 +135,10 @@ func (w *world) find(name string) (string, error) {
 	if path == "" {
 		return "", err
 	}
-	info, err := os.Stat(path)
+	info, err := w.stat(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return path, hasTraces(path)
+		return path, w.hasTraces(path)
 	case err != nil:
 		return "", err
 	case !info.Mode().IsRegular():
@@ -139,11 +149,11 @@ func (w *world) find(name string) (string, error) {
 
 // hasTraces returns nil if there is something of a database whose plain name is not
 // there.
-func hasTraces(path string) error {
-	if _, err := common.vfs.ReadMarker(path); !errors.Is(err, fs.ErrNotExist) {
+func (w *world) hasTraces(path string) error {
+	if _, err := w.vfs.ReadMarker(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	copies, err := common.vfs.Candidates(path)
+	copies, err := w.vfs.Candidates(path)
 	if err == nil && len(copies) == 0 {
 		err = errors.New("there is no such database")
 	}

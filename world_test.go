@@ -196,7 +196,7 @@ func TestReadersBesideAWriter(t *testing.T) {
 	for _, lock := range []string{"flock", "leasefile"} {
 		t.Run(lock, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "app.db")
-			o := Options{Lock: lock, Params: url.Values{"_pragma": {"busy_timeout(1000)"}}}
+			o := Options{Lock: lock, Params: url.Values{"_pragma": {"busy_timeout(30000)"}}}
 			writer, reader := elsewhere(t, path, o), elsewhere(t, path, o)
 			exec(t, writer, `CREATE TABLE t (x)`)
 			tx := begin(t, writer, `INSERT INTO t VALUES (1)`)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -53,6 +54,33 @@ process has the database in use.`,
 	cmd.Flags().BoolVar(&flags.noCheck, "no-check", false, "do not copy the files to check them")
 	cmd.Flags().BoolVarP(&flags.yes, "yes", "y", false, "do not ask")
 	return cmd
+}
+
+// adoptName is how texts name the command.
+const adoptName = "holdfast adopt"
+
+// withCommand completes the command in a text so that it can be pasted. If no lock is
+// named it is that which auto takes for a lease, since auto cannot find one that is gone.
+func (l *commandLine) withCommand(text string) string {
+	if l.typed == "" {
+		return text
+	}
+	command, lock := adoptName, l.lock
+	if l.db.Lock == "" && os.Getenv("HOLDFAST_LOCK") == "" || lock == "flock" {
+		lock = "leasefile"
+	}
+	if lock != "" {
+		command += " --lock " + quoted(lock)
+	}
+	return strings.ReplaceAll(text, adoptName, command+" "+quoted(l.typed))
+}
+
+// quoted is a word as a shell reads it.
+func quoted(word string) string {
+	if strings.ContainsAny(word, " \t\n'\"\\$&;|<>()*?#~`!{}[]") {
+		return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	}
+	return word
 }
 
 func (l *commandLine) adopt(ctx context.Context, dsn string, flags adoptFlags) error {
@@ -116,6 +144,10 @@ func (l *commandLine) check(ctx context.Context, inv holdfast.Inventory, flags a
 		name := cmp.Or(c.File, base)
 		if flags.noCheck {
 			verdicts[c.File] = unchecked
+			continue
+		}
+		if inv.Elsewhere {
+			verdicts[c.File] = unchecked + ": it lies in another file system"
 			continue
 		}
 		bar := meter.New(l.stderr, "checking "+name)

@@ -188,6 +188,52 @@ func TestAdoptRefuses(t *testing.T) {
 	}
 }
 
+// TestAdviceCanBePasted: wherever a text names the command, it is as it must be typed.
+func TestAdviceCanBePasted(t *testing.T) {
+	flagged := []string{"adopt", "--lock", "leasefile", "a b.db"}
+	for _, test := range []struct {
+		args, pasted []string
+		want         string
+		variable     string // HOLDFAST_LOCK
+	}{
+		{[]string{"status", "--lock", "leasefile", "a b.db"}, flagged, "holdfast adopt --lock leasefile 'a b.db'\n", ""},
+		{[]string{"status", "--json", "--lock", "leasefile", "a b.db"}, flagged, "holdfast adopt --lock leasefile 'a b.db'\"\n", ""},
+		{[]string{"settle", "--lock", "leasefile", "a b.db"}, flagged, "holdfast adopt --lock leasefile 'a b.db'\n", ""},
+		{[]string{"shell", "--lock", "leasefile", "a b.db", "SELECT 1"}, flagged, "holdfast adopt --lock leasefile 'a b.db' to say", ""},
+		{[]string{"shell", "a b.db", "SELECT 1"}, []string{"adopt", "a b.db"}, "holdfast adopt 'a b.db' to say", "leasefile"},
+		{[]string{"shell", "file:a%20b.db?lock=leasefile", "SELECT 1"}, []string{"adopt", "file:a%20b.db?lock=leasefile"}, "holdfast adopt 'file:a%20b.db?lock=leasefile' to say", ""},
+	} {
+		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			t.Setenv("HOLDFAST_LOCK", test.variable)
+			if got := runCommand(t, "", "shell", "--lock", "leasefile", "a b.db", "CREATE TABLE t(a)"); got.code != done {
+				t.Fatalf("%+v", got)
+			}
+			if err := os.RemoveAll("a b.db.lease"); err != nil {
+				t.Fatal(err)
+			}
+			if got := runCommand(t, "", test.args...); !strings.Contains(got.out+got.err, test.want) {
+				t.Errorf("%+v, want %s", got, test.want)
+			}
+			if got := runCommand(t, "", append(test.pasted, "--yes")...); got.code != done {
+				t.Errorf("%q: %+v", test.pasted, got)
+			}
+		})
+	}
+}
+
+// TestAdviceForACopyAlone: if no lock is named, it is that which auto takes for a lease.
+func TestAdviceForACopyAlone(t *testing.T) {
+	orphans(t)
+	if err := os.Remove("app.db.holdfast"); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"shell", "app.db"}, {"shell", "--lock", "flock", "app.db"}} {
+		got := runCommand(t, "SELECT 1;", args...)
+		got.oneLine(t, "see holdfast adopt --lock leasefile app.db")
+	}
+}
+
 // TestAdoptReplacesADamagedRecord: of whatever kind the damage is.
 func TestAdoptReplacesADamagedRecord(t *testing.T) {
 	for name, spoil := range map[string]func(t *testing.T, record string) error{

@@ -16,8 +16,18 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" || len(os.Args) > 1 && os.Args[1] == writerName {
 		main()
 	}
-	os.Exit(m.Run())
+	if url := os.Getenv(asDeleter); url != "" {
+		os.Exit(deleteKey(url))
+	}
+	code := m.Run()
+	for _, f := range atEnd {
+		f()
+	}
+	os.Exit(code)
 }
+
+// atEnd is done after all tests.
+var atEnd []func()
 
 // An outcome is what a command wrote, and its exit code.
 type outcome struct {

@@ -248,7 +248,7 @@ func TestIdleShellYields(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := read(stdout, nil)
-	io.WriteString(in, "PRAGMA journal_mode=WAL; CREATE TABLE t(a); INSERT INTO t VALUES(1); SELECT 'idle';\n")
+	io.WriteString(in, ".timeout 7000\nPRAGMA journal_mode=WAL; CREATE TABLE t(a); INSERT INTO t VALUES(1); SELECT 'idle';\n")
 	out.await(t, "wal\nidle\n")
 	pool, err := holdfast.Open(dsn, holdfast.Options{})
 	if err != nil {
@@ -262,8 +262,8 @@ func TestIdleShellYields(t *testing.T) {
 	if err := pool.Close(); err != nil {
 		t.Error(err)
 	}
-	io.WriteString(in, "SELECT count(*) FROM t;\n")
-	out.await(t, "2\n")
+	io.WriteString(in, "SELECT count(*) FROM t; PRAGMA busy_timeout;\n")
+	out.await(t, "2\n7000\n")
 	in.Close()
 	if code := exitCode(t, cmd); code != done {
 		t.Errorf("exit code %d, want %d", code, done)

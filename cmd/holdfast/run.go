@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/holdfastdb/holdfast"
 	"github.com/holdfastdb/holdfast/cmd/holdfast/internal/shell"
 	"github.com/holdfastdb/holdfast/cmd/holdfast/internal/target"
 )
@@ -34,6 +33,9 @@ type commandLine struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	lock, ttl      string
+
+	typed string        // the database, as it was named
+	db    target.Target // what that is
 }
 
 // run runs the program and returns its exit code. Results go to stdout and
@@ -43,7 +45,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	// locks: the write fails instead. Children inherit nothing of it.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	slog.SetDefault(logger(stderr, slog.LevelWarn))
-	root, started := rootCommand(&commandLine{stdin: stdin, stdout: stdout, stderr: stderr})
+	line := &commandLine{stdin: stdin, stdout: stdout, stderr: stderr}
+	root, started := rootCommand(line)
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
@@ -53,7 +56,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return done
 	}
 	if text := message(err); text != "" {
-		fmt.Fprintln(stderr, "holdfast: "+text)
+		fmt.Fprintln(stderr, "holdfast: "+line.withCommand(text))
 	}
 	if !*started || errors.As(err, new(usageError)) {
 		return misuse
@@ -64,7 +67,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 // message is an error in one line, or "" if it was told or nobody listens.
 func message(err error) string {
 	switch {
-	case errors.Is(err, shell.ErrFailed), errors.Is(err, syscall.EPIPE), err == shell.ErrOutput:
+	case err == shell.ErrFailed, errors.Is(err, syscall.EPIPE), err == shell.ErrOutput:
 		return "" // whatever else keeps output from being written, such as a full disk, is told
 	}
 	return shell.Explain(err)
@@ -107,9 +110,9 @@ fenced unless the name says fence=off.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %s --help lists the flags", err, cmd.CommandPath())
 	})
-	root.PersistentFlags().StringVar(&line.lock, "lock", "", "URL of the lock: auto, flock, leasefile, leasefile:///dir")
+	root.PersistentFlags().StringVar(&line.lock, "lock", "", "URL of the lock: auto, flock, leasefile, leasefile:///dir, k8s://NAMESPACE/NAME, s3://BUCKET/KEY, wasm:///FILE")
 	root.PersistentFlags().StringVar(&line.ttl, "ttl", "", "how long a lease outlives the silence of its holder (default 15s)")
-	root.AddCommand(shellCommand(line), statusCommand(line), settleCommand(line), adoptCommand(line), demoCommand(line), writerCommand(line), versionCommand(line))
+	root.AddCommand(shellCommand(line), statusCommand(line), settleCommand(line), adoptCommand(line), demoCommand(line), pluginCommand(line), writerCommand(line), versionCommand(line))
 	return root, started
 }
 
@@ -141,19 +144,12 @@ func oneDatabase(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// database returns the database that an argument and the flags name. That they
-// name one says nothing about whether it is there.
+// database returns the database that an argument and the flags name.
 func (l *commandLine) database(db, mode string) (target.Target, error) {
 	t, err := target.Parse(db, target.Flags{Lock: l.lock, TTL: l.ttl, Mode: mode})
 	if err != nil {
 		return t, usageError{err}
 	}
-	for _, name := range []string{db, t.DSN} { // the first finds parameters on a bare path
-		pool, err := holdfast.Open(name, holdfast.Options{})
-		if err != nil {
-			return t, usageError{err}
-		}
-		pool.Close()
-	}
+	l.typed, l.db = db, t
 	return t, nil
 }

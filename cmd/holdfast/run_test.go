@@ -234,6 +234,11 @@ func TestShellCommand(t *testing.T) {
 	if got.code != failed {
 		t.Errorf("exit code %d for an open transaction, want %d", got.code, failed)
 	}
+	got = runCommand(t, "SELEC;\nBEGIN;\nINSERT INTO t VALUES(2);\n", "shell", "a.db")
+	want := "holdfast: line 1: near \"SELEC\": syntax error\nholdfast: the open transaction was rolled back: end it with COMMIT to keep what it did\n"
+	if diff := cmp.Diff(outcome{failed, "", want}, got, cmp.AllowUnexported(outcome{})); diff != "" {
+		t.Errorf("open transaction after another error (-want +got):\n%s", diff)
+	}
 }
 
 func TestMemory(t *testing.T) {

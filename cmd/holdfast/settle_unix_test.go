@@ -182,7 +182,7 @@ func TestSettleRefuses(t *testing.T) {
 // makes way.
 func TestSettleUnderAHolder(t *testing.T) {
 	takenOver(t)
-	dsn := "file:app.db?lock=leasefile&ttl=500ms"
+	dsn := "file:app.db?lock=leasefile&ttl=5s"
 	pool, err := holdfast.Open(dsn, holdfast.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -241,7 +241,7 @@ func TestSettleWhileTheRemovalIsInDoubt(t *testing.T) {
 // says something that cannot be.
 func TestAdoptUnderAHolder(t *testing.T) {
 	t.Chdir(t.TempDir())
-	dsn := "file:app.db?lock=leasefile&ttl=500ms"
+	dsn := "file:app.db?lock=leasefile&ttl=5s"
 	runCommand(t, "", "shell", dsn, "CREATE TABLE t(a)")
 	pool, err := holdfast.Open(dsn, holdfast.Options{})
 	if err != nil {

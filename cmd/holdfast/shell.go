@@ -31,7 +31,11 @@ func shellCommand(line *commandLine) *cobra.Command {
 With SQL, each argument is run as SQL or as a dot-command, up to the first error.
 Without, and with a terminal, the shell is interactive: type .help. Otherwise
 standard input is a script, which goes on after an error unless --bail is given.
-The exit code is 1 if anything failed.`,
+The exit code is 1 if anything failed.
+
+A shell that waits for input gives a database in WAL mode up to another process that
+asks, and connects anew for the next input: last_insert_rowid(), changes() and
+total_changes() begin at 0 then.`,
 		Example: "  holdfast shell app.db\n" +
 			"  holdfast shell app.db --mode json 'SELECT * FROM t'\n" +
 			"  holdfast shell app.db .dump | sqlite3 copy.db",

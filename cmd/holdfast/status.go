@@ -38,7 +38,13 @@ of other hosts with ours: they are for people.`,
 			if err != nil {
 				return err
 			}
-			look := func(ctx context.Context) (locking.Status, error) { return holdfast.Status(ctx, db.DSN) }
+			look := func(ctx context.Context) (locking.Status, error) {
+				status, err := holdfast.Status(ctx, db.DSN)
+				for i, note := range status.Notes {
+					status.Notes[i] = line.withCommand(note)
+				}
+				return status, err
+			}
 			if watch {
 				ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 				defer stop()

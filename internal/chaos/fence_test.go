@@ -13,9 +13,9 @@ func TestFence(t *testing.T) {
 	t.Parallel()
 	_, seed := choices(t)
 	s := &season{t: t, begin: lasting(seed%takeoverSpan, 0)}
-	all := games(seed, lasting(1, 24), lasting(5, 7), kindsOfFence, settingsOfFence...)
+	all := games(seed, lasting(1, 16), lasting(5, 7), kindsOfFence, settingsOfFence...)
 	if realRun() {
-		all = append(all, games(seed+1e6, 24, 7, kindsOfFence, journalModes...)...)
+		all = append(all, games(seed+1e6, 16, 7, kindsOfFence, journalModes...)...)
 	}
 	err := s.play(all, time.Now().Add(10*time.Minute))
 	s.report()

@@ -45,7 +45,7 @@ func newBank(s *season, g game) (*bank, error) {
 		return b, err
 	}
 	for _, do := range []string{"open", "prepare", "rest"} {
-		if err := f.do(b.openingFor(calm, do, "leasefile", false)); err != nil {
+		if err := f.do(b.openingFor(calm, do, b.plainLock(), false)); err != nil {
 			return b, err
 		}
 	}
@@ -57,7 +57,7 @@ const calm = 30 * time.Second
 
 // opening makes an order to open.
 func (b *bank) opening(do, lock string, wired bool) fenceOrder {
-	return b.openingFor(fenceTTL, do, lock, wired)
+	return b.openingFor(b.leaseTTL(), do, lock, wired)
 }
 
 func (b *bank) openingFor(ttl time.Duration, do, lock string, wired bool) fenceOrder {
@@ -70,7 +70,7 @@ func (b *bank) openingFor(ttl time.Duration, do, lock string, wired bool) fenceO
 	for _, p := range b.setting.pragmas {
 		params = append(params, "_pragma", p)
 	}
-	return fenceOrder{Do: do, DSN: dsn(b.path, append(params, b.fence...)...), Wired: wired, Once: lock != "leasefile" && lock != lockWired, Holds: holds}
+	return fenceOrder{Do: do, DSN: dsn(b.path, append(params, b.fence...)...), Wired: wired, Once: lock != b.plainLock() && lock != lockWired, Holds: holds}
 }
 
 // spawn starts a process.
@@ -114,7 +114,7 @@ func (b *bank) note(a attempt) {
 // settle compares the database, as a process finds it, with what is known of it.
 func (b *bank) settle(f *fencer) error {
 	for _, do := range []string{"open", "audit"} {
-		if err := f.do(b.openingFor(calm, do, "leasefile", false)); err != nil {
+		if err := f.do(b.openingFor(calm, do, b.plainLock(), false)); err != nil {
 			if strings.Contains(err.Error(), "malformed") || strings.Contains(err.Error(), "not a database") {
 				return errDamage{[]string{err.Error()}}
 			}

@@ -45,7 +45,7 @@ func (b *bank) clear(left, looks *fencer) error {
 		fenceOrder
 	}{
 		{left, fenceOrder{Do: "rest"}},
-		{looks, b.openingFor(calm, "open", "leasefile", false)},
+		{looks, b.openingFor(calm, "open", b.plainLock(), false)},
 		{looks, fenceOrder{Do: "audit"}},
 		{looks, fenceOrder{Do: "rest"}},
 	} {
@@ -94,7 +94,7 @@ func stopped(b *bank) error {
 		return err
 	}
 	// Where what is sent takes a moment to arrive it is likely to be on its way.
-	o := b.opening("open", "leasefile", b.rng.IntN(2) == 0)
+	o := b.opening("open", b.plainLock(), b.rng.IntN(2) == 0)
 	o.Slow = o.Wired
 	if err := b.beginBy(victim, o); err != nil {
 		return err
@@ -102,7 +102,7 @@ func stopped(b *bank) error {
 	time.Sleep(between(b.rng, 0, 20*time.Millisecond))
 	victim.stop()
 	defer victim.cont()
-	if err := heir.do(b.opening("open", "leasefile", false)); err != nil {
+	if err := heir.do(b.opening("open", b.plainLock(), false)); err != nil {
 		return err
 	}
 	if err := heir.send(fenceOrder{Do: "work"}); err != nil {
@@ -111,7 +111,7 @@ func stopped(b *bank) error {
 	if b.rng.IntN(2) == 0 {
 		_, err = heir.await(fencePatience, committed)
 	} else {
-		time.Sleep(between(b.rng, fenceTTL, fenceTTL+60*time.Millisecond))
+		time.Sleep(between(b.rng, b.leaseTTL(), b.leaseTTL()+60*time.Millisecond))
 	}
 	if err != nil {
 		return heir.explain("the heir's first transaction", err)

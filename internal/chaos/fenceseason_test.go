@@ -3,6 +3,7 @@
 package chaos
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -95,11 +96,24 @@ type season struct {
 	fence []string // parameters of the data source names besides
 	begin uint64   // operation of a takeover after which the first one is killed
 
+	remote remoteLock    // whose register is a server's; nil: lease files
+	ttl    time.Duration // of the leases; 0: fenceTTL
+
 	mu     sync.Mutex
 	tally  map[string]map[string]int // guarded by mu; by setting: how often something happened
 	sweeps map[string]int            // guarded by mu; by setting: the operation of a takeover at which somebody was killed last
 	failed error                     // guarded by mu
 }
+
+// plainLock is the lock of who does nothing to its register.
+func (b *bank) plainLock() string {
+	if b.remote != nil {
+		return b.remote(b.path)
+	}
+	return "leasefile"
+}
+
+func (b *bank) leaseTTL() time.Duration { return cmp.Or(b.ttl, fenceTTL) }
 
 // slots are for the databases that are used at a time, by all tests together.
 var slots = make(chan struct{}, 14)
@@ -200,7 +214,9 @@ func (s *season) report() {
 	}
 }
 
-// sweep returns the operation of a takeover at which to kill next.
+// sweep returns the operation of a takeover at which to kill next. It leaves out some,
+// which are for the next pass: so a season comes to the end of the takeover even if that
+// has more operations than the season has killings.
 func (b *bank) sweep() int {
 	s := b.season
 	s.mu.Lock()
@@ -208,7 +224,7 @@ func (b *bank) sweep() int {
 	if _, known := s.sweeps[b.setting.name]; !known {
 		s.sweeps[b.setting.name] = int(s.begin)
 	}
-	s.sweeps[b.setting.name]++
+	s.sweeps[b.setting.name] += 1 + b.rng.IntN(3)
 	return s.sweeps[b.setting.name]
 }
 

@@ -4,6 +4,7 @@ package chaos
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"net/url"
@@ -127,6 +128,9 @@ func stock(t testing.TB, path, sql string) (out string, ok bool) {
 // currentFile returns where a database is by now: after a takeover sqlite3 has to be
 // told.
 func currentFile(path string) string {
+	if lock, ok := remote.Load(path); ok {
+		return filepath.Join(filepath.Dir(path), cmp.Or(lock.(remoteLock).file(path), filepath.Base(path)))
+	}
 	if r, err := readRecord(path); err == nil && r.File != "" {
 		return filepath.Join(filepath.Dir(path), r.File)
 	}

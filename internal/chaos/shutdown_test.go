@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // repair undoes what was done to a register.
@@ -34,6 +36,12 @@ func TestShutdownWithoutRegister(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	exchange := func(t *testing.T, a, b string) { // so that it is never not there
+		t.Helper()
+		if err := unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE); err != nil {
+			t.Fatal(err)
+		}
+	}
 	create := func(t *testing.T, path string) {
 		t.Helper()
 		if err := os.WriteFile(path, []byte("not a register"), 0o666); err != nil {
@@ -49,14 +57,14 @@ func TestShutdownWithoutRegister(t *testing.T) {
 			move(t, register, register+"-elsewhere")
 		}, `lease is lost: its register was removed`},
 		{"replaced by a file", "leasefile", func(t *testing.T, register string) {
-			move(t, register, register+"-elsewhere")
-			create(t, register)
+			create(t, register+"-elsewhere")
+			exchange(t, register, register+"-elsewhere")
 		}, `(lease could not be given up; others can go on after 3s|lease is lost: it could not be verified): .*not a directory`},
 		{"emptied", "leasefile", func(t *testing.T, register string) {
-			move(t, register, register+"-elsewhere")
-			if err := os.Mkdir(register, 0o777); err != nil {
+			if err := os.Mkdir(register+"-elsewhere", 0o777); err != nil {
 				t.Fatal(err)
 			}
+			exchange(t, register, register+"-elsewhere")
 		}, `(lease could not be given up; others can go on after 3s|lease is lost: it could not be verified): .*empty directory`},
 		{"hanging", "hanging", func(t *testing.T, register string) {
 			create(t, filepath.Join(filepath.Dir(register), "hang"))

@@ -33,6 +33,8 @@ type storm struct {
 	limit time.Duration // of an operation
 	slots []*slot
 
+	wanted func() bool // whether enough has happened; nil if that does not matter
+
 	mu       sync.Mutex
 	rng      *rand.Rand           // guarded by mu
 	launched int64                // guarded by mu

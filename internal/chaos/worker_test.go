@@ -14,6 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	_ "github.com/holdfastdb/holdfast"
+	_ "github.com/holdfastdb/holdfast/backends/kubelease"
+	_ "github.com/holdfastdb/holdfast/backends/s3lease"
+	"github.com/holdfastdb/holdfast/internal/testservers"
 )
 
 // The environment that makes this test binary one of the roles.
@@ -35,7 +38,7 @@ var roles = map[string]func() error{
 func TestMain(m *testing.M) {
 	role, ok := os.LookupEnv(roleEnv)
 	if !ok {
-		os.Exit(m.Run())
+		testservers.Main(m)
 	}
 	if err := perform(role); err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", role, err)

@@ -4,6 +4,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/holdfastdb/holdfast/internal/netlab/machine"
 )
@@ -52,6 +53,9 @@ func (l *lab) chosenMounts() []string {
 
 func (l *lab) chosenFaults() (chosen []fault) {
 	for _, f := range faults {
+		if f.remote && !l.remote() {
+			continue
+		}
 		if slices.Contains(l.faults, f.name) || len(l.faults) == 0 && (f.short || !l.short) {
 			chosen = append(chosen, f)
 		}
@@ -59,6 +63,6 @@ func (l *lab) chosenFaults() (chosen []fault) {
 	return chosen
 }
 
-// stockRuns reports whether stock SQLite can write at all there: on SMB with default
-// options the kernel's locks are mandatory, and each write is refused.
-func stockRuns(mount string) bool { return mount != "smb" && mount != "smb-none" }
+// stockRuns reports whether stock SQLite can write at all there: on SMB the kernel's locks
+// are mandatory unless nobrl takes them away, and each write is refused.
+func stockRuns(mount string) bool { return !strings.HasPrefix(mount, "smb") || mount == "smb-nobrl" }

@@ -16,6 +16,8 @@ type fault struct {
 	short bool // also if it is to be short
 	all   bool // it happens to everybody, so nobody can be expected to go on meanwhile
 	do    func(ctx context.Context, r *round) error
+
+	remote bool // only with a lock that a server keeps
 }
 
 var faults = []fault{
@@ -35,6 +37,7 @@ var faults = []fault{
 	{name: "clock-hour", about: "the victim's clock an hour off", do: wrongClock},
 	{name: "clock-fast", about: "the victim's clocks run 1 % fast, and it is cut for 15 s", do: fastClock},
 	{name: "neighbour", about: "a second program on the victim's machine, and the first one is killed", do: neighbour},
+	{name: "lock-cut-45s", about: "the lock's server out of the victim's reach for 45 s, while the files are not", short: true, remote: true, do: cutLock},
 }
 
 func cut(d time.Duration) func(context.Context, *round) error {
@@ -48,6 +51,17 @@ func cut(d time.Duration) func(context.Context, *round) error {
 		}
 		return m.Restore(ctx)
 	}
+}
+
+func cutLock(ctx context.Context, r *round) error {
+	m := r.machine(victim)
+	if err := m.CutHost(ctx); err != nil {
+		return err
+	}
+	if err := sleep(ctx, 45*time.Second); err != nil {
+		return err
+	}
+	return m.Restore(ctx)
 }
 
 func pause(d time.Duration) func(context.Context, *round) error {

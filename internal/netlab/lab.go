@@ -17,6 +17,8 @@ import (
 	"github.com/holdfastdb/holdfast/internal/netlab/image"
 	"github.com/holdfastdb/holdfast/internal/netlab/machine"
 	"github.com/holdfastdb/holdfast/internal/netlab/workload"
+	"github.com/holdfastdb/holdfast/internal/testservers"
+	"github.com/holdfastdb/holdfast/internal/testservers/locks"
 )
 
 // Bounds of what has nothing to do with what is shown.
@@ -29,6 +31,7 @@ const (
 type lab struct {
 	options
 	cluster *machine.Cluster
+	locks   locks.Lock        // of the databases, if a server keeps them
 	bin     map[string]string // path on the host, by name of the worker
 	tmp     string            // removed at the end; "" if the user gave a directory
 	dirs    atomic.Int64      // number of the next directory on the server
@@ -72,11 +75,14 @@ func (l *lab) prepare(ctx context.Context) error {
 	if err := l.buildWorkers(ctx); err != nil {
 		return err
 	}
+	if err := l.startLock(ctx); err != nil {
+		return err
+	}
 	built := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, bootBound)
 	defer cancel()
 	l.cluster, err = machine.Boot(ctx, machine.Config{
-		Dir: filepath.Join(l.dir, "lab"), Image: img, Clients: 2, Disk: 6 << 30, Accel: l.accel, Log: l.say,
+		Dir: filepath.Join(l.dir, "lab"), Image: img, Clients: 2, Disk: 6 << 30, Accel: l.accel, Host: l.remote(), Log: l.say,
 	})
 	if err != nil {
 		return err
@@ -116,6 +122,11 @@ func (l *lab) putWorkers(ctx context.Context, m *machine.Machine) error {
 			return err
 		}
 	}
+	for _, path := range l.locks.Files {
+		if err := m.Put(ctx, path, path); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -127,6 +138,9 @@ func (l *lab) buildWorkers(ctx context.Context) error {
 	const pkg = "github.com/holdfastdb/holdfast/internal/netlab/worker"
 	for _, name := range l.who {
 		args, env := []string{"build", "-trimpath", "-ldflags", "-s -w"}, []string{"CGO_ENABLED=0"}
+		if l.remote() {
+			args = append(args, "-tags", workload.RemoteTag)
+		}
 		if name == stock {
 			if _, err := exec.LookPath("gcc"); err != nil {
 				return errors.New("the stock driver is C: install gcc and libc6-dev, or run with --who holdfast")
@@ -148,6 +162,7 @@ func (l *lab) close() error {
 	if l.cluster != nil {
 		err = l.cluster.Close()
 	}
+	testservers.StopShared()
 	if l.tmp != "" {
 		err = errors.Join(err, os.RemoveAll(l.tmp))
 	}
@@ -175,7 +190,7 @@ func (l *lab) start(ctx context.Context, client int, worker string) (*process, e
 	ctx, cancel := context.WithTimeout(ctx, workerBound)
 	defer cancel()
 	m := l.cluster.Clients[client]
-	proc, err := m.Start(ctx, []string{guestPath(worker)})
+	proc, err := m.Start(ctx, []string{guestPath(worker)}, l.environment()...)
 	if err != nil {
 		return nil, err
 	}

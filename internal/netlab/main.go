@@ -41,17 +41,18 @@ func main() {
 type section struct {
 	name, about string
 	run         func(*lab, context.Context) error
+	remote      bool // also with a lock that a server keeps
 }
 
 // sections in the order in which they run.
 var sections = []section{
-	{"faults", "every mount under every fault, Holdfast and stock SQLite side by side", (*lab).runFaults},
-	{"moments", "the worst moments for something to happen, on each mount", (*lab).runMoments},
-	{"guards", "each guard taken away: what it prevents", (*lab).runGuards},
-	{"stale", "reads right after another client's commit, also with the file held open beside", (*lab).runStale},
-	{"handover", "two clients in turn, and two that contend", (*lab).runHandover},
-	{"takeover", "from an accident of the holder to the first commit of another client", (*lab).runTakeover},
-	{"numbers", "commits and reads of one client beside stock SQLite, and their requests", (*lab).runNumbers},
+	{"faults", "every mount under every fault, Holdfast and stock SQLite side by side", (*lab).runFaults, true},
+	{"moments", "the worst moments for something to happen, on each mount", (*lab).runMoments, false},
+	{"guards", "each guard taken away: what it prevents", (*lab).runGuards, false},
+	{"stale", "reads right after another client's commit, also with the file held open beside", (*lab).runStale, false},
+	{"handover", "two clients in turn, and two that contend", (*lab).runHandover, true},
+	{"takeover", "from an accident of the holder to the first commit of another client", (*lab).runTakeover, true},
+	{"numbers", "commits and reads of one client beside stock SQLite, and their requests", (*lab).runNumbers, false},
 }
 
 // errDamage is what the lab exits with if Holdfast broke a promise, or a guard was not needed.
@@ -76,6 +77,7 @@ func command() *cobra.Command {
 	f.StringSliceVar(&o.guards, "guards", nil, "only these guards: "+strings.Join(guardNames(), ", "))
 	f.StringSliceVar(&o.modes, "modes", nil, "only these journal modes, each on every mount; by default every mount has another one for each fault")
 	f.StringSliceVar(&o.who, "who", []string{holdfast, stock}, "only one of holdfast and stock")
+	f.StringVar(&o.lock, "lock", leaseFile, "lock of the databases: "+strings.Join(lockNames, ", ")+"; the latter two run faults, handover and takeover with a real server on this host")
 	f.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "seed of what is left to chance")
 	f.DurationVar(&o.ttl, "ttl", 10*time.Second, "ttl of the leases")
 	f.StringVar(&o.cache, "cache", filepath.Join(cacheDir(), "holdfast-netlab"), "directory for the machines' image, 1 GB")
@@ -111,6 +113,7 @@ type options struct {
 	modes, who        []string
 	seed              uint64
 	ttl               time.Duration
+	lock              string
 	cache, dir, accel string
 }
 
@@ -127,14 +130,22 @@ func (o *options) choose(args []string) error {
 	}
 	var names []string
 	for _, s := range sections {
+		if o.remote() && !s.remote && slices.Contains(args, s.name) {
+			return fmt.Errorf("%s needs the lock to be a lease file", s.name)
+		}
 		names = append(names, s.name)
 	}
 	if o.ttl < time.Second {
 		return fmt.Errorf("ttl %v is too short for emulated machines: use 2s or more", o.ttl)
 	}
+	for _, f := range faults {
+		if f.remote && !o.remote() && slices.Contains(o.faults, f.name) {
+			return fmt.Errorf("%s needs a lock that a server keeps: use --lock %s or %s", f.name, s3, kube)
+		}
+	}
 	return errors.Join(known("section", args, names), known("mount", o.mounts, mountNames()), known("fault", o.faults, faultNames()),
 		known("moment", o.moments, momentNames()), known("guard", o.guards, guardNames()),
-		known("journal mode", o.modes, journalModes), known("side", o.who, []string{holdfast, stock}))
+		known("journal mode", o.modes, journalModes), known("lock", []string{o.lock}, lockNames), known("side", o.who, []string{holdfast, stock}))
 }
 
 func run(ctx context.Context, o options) (err error) {
@@ -145,7 +156,7 @@ func run(ctx context.Context, o options) (err error) {
 	defer func() { err = errors.Join(err, l.close()) }()
 	damaged := false
 	for _, s := range sections {
-		if len(o.sections) > 0 && !slices.Contains(o.sections, s.name) {
+		if len(o.sections) > 0 && !slices.Contains(o.sections, s.name) || o.remote() && !s.remote {
 			continue
 		}
 		began := time.Now()

@@ -17,6 +17,10 @@ const (
 	shortStride = 6 // if it is to be short
 )
 
+// next is the step after one, where pairs wait for each other. The later they are, the more
+// they are alike: page by page of a journal.
+func next(step int) int { return step + max(stride, step/8) }
+
 // mostSteps is more than any takeover makes here.
 const mostSteps = 200
 
@@ -158,7 +162,7 @@ func goesOn(client int) func(context.Context, *pair) error {
 // atSomeSteps plays acts for one step after the other, until no pair has such a step.
 func atSomeSteps(acts func(step int) act) act {
 	return func(ctx context.Context, sc *scene) error {
-		for step := 1; step < mostSteps; step += stride {
+		for step := 1; step < mostSteps; step = next(step) {
 			if err := acts(step)(ctx, sc); err != nil {
 				return err
 			}

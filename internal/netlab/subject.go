@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/holdfastdb/holdfast/internal/netlab/workload"
@@ -33,6 +35,8 @@ type subject struct {
 	stop    context.CancelFunc
 	procs   [2]*process // by client; nil while none runs
 	hung    []string    // programs that could not open the database
+	wrong   []string    // and what is wrong with it if they were told so
+	logs    []string    // what programs said
 }
 
 // Connections of each program, and how they work.
@@ -50,7 +54,7 @@ func (s *subject) open() *workload.Open {
 	}
 	return &workload.Open{
 		Driver: workload.Holdfast, Path: s.path(), Journal: s.mode, Synchronous: "full", Busy: opLimit, TTL: s.lab.ttl,
-		Traps: s.traps, Without: s.without,
+		Traps: s.traps, Without: s.without, Params: s.lockParams(),
 	}
 }
 
@@ -113,16 +117,28 @@ func (s *subject) join(ctx context.Context, client int) (err error) {
 	return s.work(ctx, p, "c")
 }
 
-// work opens connections of a program and has them work.
+// work opens connections of a program and has them work. If it cannot open the database,
+// the verdict says so.
 func (s *subject) work(ctx context.Context, p *process, prefix string) error {
-	ctx, cancel := context.WithTimeout(ctx, hangBound)
+	within, cancel := context.WithTimeout(ctx, hangBound)
 	defer cancel()
 	for i := range connections {
 		conn := fmt.Sprintf("%s%d", prefix, i+1)
-		if err := s.opened(ctx, p, conn); err != nil {
+		err := s.opened(within, p, conn)
+		switch {
+		case err == nil:
+			s.driver.Start(s.load, p.Client, conn)
+		case ctx.Err() != nil:
+			return err
+		case errors.Is(err, errHung):
+			s.hung = append(s.hung, err.Error())
+			return nil
+		case errors.Is(err, errCorrupt):
+			s.wrong = append(s.wrong, err.Error())
+			return nil
+		default:
 			return err
 		}
-		s.driver.Start(s.load, p.Client, conn)
 	}
 	return nil
 }
@@ -132,6 +148,9 @@ func (s *subject) work(ctx context.Context, p *process, prefix string) error {
 func (s *subject) opened(ctx context.Context, p *process, conn string) error {
 	return s.openedAs(ctx, p, conn, s.open())
 }
+
+// errCorrupt is that of a program that was told that the database is damaged.
+var errCorrupt = errors.New("corrupt")
 
 func (s *subject) openedAs(ctx context.Context, p *process, conn string, how *workload.Open) error {
 	for {
@@ -147,22 +166,19 @@ func (s *subject) openedAs(ctx context.Context, p *process, conn string, how *wo
 			}
 			return fmt.Errorf("%v: %w in opening it on %v: %w", s, errHung, p, err)
 		}
-		if again := sleep(ctx, time.Second); again != nil || reply.Outcome == "" || reply.Kind == workload.KindCorrupt {
+		if reply.Kind == workload.KindCorrupt {
+			return fmt.Errorf("%v: %w: open on %v: %w", s, errCorrupt, p, err)
+		}
+		if again := sleep(ctx, time.Second); again != nil || reply.Outcome == "" {
 			return fmt.Errorf("%v: open on %v: %w", s, p, err)
 		}
 	}
 }
 
-// replace starts another program for one that was killed, as an orchestrator does. If
-// that cannot open the database, the verdict says so.
+// replace starts another program for one that was killed, as an orchestrator does.
 func (s *subject) replace(ctx context.Context, client int) error {
 	s.procs[client] = nil
-	err := s.join(ctx, client)
-	if errors.Is(err, errHung) && ctx.Err() == nil {
-		s.hung = append(s.hung, err.Error())
-		err = nil
-	}
-	return err
+	return s.join(ctx, client)
 }
 
 // end has everybody stop, and looks at what is there: by a program that comes anew, and
@@ -172,11 +188,13 @@ func (s *subject) end(ctx context.Context) (wrong []string, err error) {
 	if err := s.driver.Wait(); err != nil {
 		return nil, err
 	}
+	wrong = slices.Clone(s.wrong)
 	for i, p := range s.procs {
 		if p == nil {
 			continue
 		}
 		s.procs[i] = nil
+		s.logs = append(s.logs, fmt.Sprintf("%v says: %s", p, strings.TrimSpace(p.proc.Stderr())))
 		if err := p.stop(ctx); err != nil && !errors.Is(err, workload.ErrGone) {
 			wrong = append(wrong, fmt.Sprintf("program on %v did not end: %v", p, err))
 		}

@@ -72,8 +72,14 @@ func (l *lab) faultRow(ctx context.Context, f fault, who string, turn int) (row 
 		v := verdicts[i]
 		row = append(row, fmt.Sprintf("%s %s", v.subject.mode, v.cell()))
 		l.sayf("%s: %v: %s, first commit of the other after %v", f.name, v.subject, v.cell(), v.gap)
-		for _, w := range append(slices.Clone(v.wrong), v.hung...) {
+		amiss := append(slices.Clone(v.wrong), v.hung...)
+		for _, w := range amiss {
 			wrong = append(wrong, fmt.Sprintf("%s, %v: %s", f.name, v.subject, w))
+		}
+		if len(amiss) > 0 {
+			for _, text := range v.subject.logs {
+				l.sayf("%s: %v: %s", f.name, v.subject, text)
+			}
 		}
 	}
 	return row, wrong, nil

@@ -121,7 +121,18 @@ func TestProgramThatCannotStart(t *testing.T) {
 func TestSignalReachesChildren(t *testing.T) {
 	h := newHost(t)
 	h.send(wire.Request{ID: 1, Op: wire.OpStart, Argv: []string{"sh", "-c", "sleep 1000 & echo up; wait"}})
-	h.expect(wire.Event{Kind: wire.KindReply, ID: 1}, wire.Event{Kind: wire.KindOutput, ID: 1, Data: []byte("up\n")})
+	events := map[wire.Kind]wire.Event{}
+	for range 2 { // in whatever order
+		e := h.next()
+		events[e.Kind] = e
+	}
+	want := map[wire.Kind]wire.Event{
+		wire.KindReply:  {Kind: wire.KindReply, ID: 1},
+		wire.KindOutput: {Kind: wire.KindOutput, ID: 1, Data: []byte("up\n")},
+	}
+	if diff := cmp.Diff(want, events); diff != "" {
+		t.Fatalf("events (-want +got):\n%s", diff)
+	}
 	began := time.Now()
 	h.send(wire.Request{ID: 2, Op: wire.OpSignal, Process: 1, Signal: int(syscall.SIGKILL)})
 	h.expect(wire.Event{Kind: wire.KindExit, ID: 1, Code: 128 + 9})

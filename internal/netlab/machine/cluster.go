@@ -3,9 +3,9 @@
 // Package machine runs a file server and its clients as virtual machines under QEMU, and does to them what happens to machines: it
 // cuts their links, freezes them, pulls their plugs and makes them crash.
 //
-// No root, no host network and no port is used. The clients' network cards are joined to the server's by Unix sockets, and programs
-// are run through a virtio-serial port, which works also while the link is cut. All machines and their disk are gone when the
-// cluster is closed or when its process ends, in whatever way.
+// No root, no host network and no port is used, unless [Config.Host] asks for servers on the host. The clients' network cards are
+// joined to the server's by Unix sockets, and programs are run through a virtio-serial port, which works also while the link is cut.
+// All machines and their disk are gone when the cluster is closed or when its process ends, in whatever way.
 //
 // The machines' clocks are set from the host's when they boot, to the second. A machine that is paused has its clocks stopped, and
 // they stay behind by the length of the pause.

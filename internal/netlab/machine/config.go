@@ -22,12 +22,21 @@ type Config struct {
 	// seconds; default 15 s each. The kernel's own default is 90 s.
 	NFSLease, NFSGrace time.Duration
 
+	// Host has the clients reach servers on this host's loopback, at [HostAddress].
+	Host bool
+
 	// Accel is "kvm" or "tcg". By default it is kvm if that works on this host, else tcg; what was found is kept in the cache.
 	Accel string
 
 	// Log is told what is going on; by default nobody is.
 	Log func(string)
 }
+
+// HostAddress is what clients reach this host's loopback by, if they do.
+const HostAddress = "10.78.0.1"
+
+// What a client is in the network that it has with the host, alone.
+const hostNetwork, addressThere = "10.78.0.0/24", "10.78.0.15/24"
 
 // withDefaults fills in what is not set, and refuses what cannot be.
 func (c Config) withDefaults() (Config, error) {

@@ -61,6 +61,7 @@ func TestMounts(t *testing.T) {
 		"mount -t nfs -o vers=4.0 10.77.0.1:/ /mnt/nfs40",
 		"mount -t nfs -o vers=4.2 10.77.0.1:/ /mnt/nfs42",
 		smb + " //10.77.0.1/share /mnt/smb",
+		smb + ",nolease //10.77.0.1/share /mnt/smb-nolease",
 		smb + ",nobrl //10.77.0.1/share /mnt/smb-nobrl",
 		smb + ",cache=none //10.77.0.1/share /mnt/smb-none",
 	}

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,7 +65,7 @@ func bound(t *testing.T, d time.Duration) context.Context {
 }
 
 func TestLab(t *testing.T) {
-	c := bootLab(t, Config{Dir: t.TempDir(), Clients: 1})
+	c := bootLab(t, Config{Dir: t.TempDir(), Clients: 1, Host: true})
 	m := c.Clients[0]
 	for _, name := range []string{"nfs42", "smb"} {
 		mnt, err := MountNamed(name)
@@ -111,6 +113,28 @@ func TestLab(t *testing.T) {
 		if _, err := p.Wait(bound(t, time.Minute)); err != nil {
 			t.Error(err)
 		}
+	})
+
+	t.Run("a server on the host", func(t *testing.T) {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "here") }))
+		defer s.Close()
+		get := "wget -T 5 -qO - " + strings.Replace(s.URL, "127.0.0.1", HostAddress, 1)
+		reached := func(want bool) {
+			t.Helper()
+			if out := shell(get); out.Stdout == "here" != want {
+				t.Errorf("reached: %v, want %v: %+v", !want, want, out)
+			}
+		}
+		reached(true)
+		step("cut from the host alone", m.CutHost)
+		reached(false)
+		shell("echo three >/mnt/nfs42/h && sync")
+		step("restore", m.Restore)
+		reached(true)
+		step("cut", m.Cut)
+		reached(false)
+		step("restore", m.Restore)
+		reached(true)
 	})
 
 	t.Run("a pause", func(t *testing.T) {

@@ -91,7 +91,7 @@ func (m *Machine) running() (*instance, error) {
 func (m *Machine) hardware() (hardware, error) {
 	cfg := m.c.config
 	if m.index > 0 {
-		return hardware{
+		h := hardware{
 			image:      cfg.Image.Client,
 			memory:     512,
 			parameters: "role=client address=" + image.ClientAddress(m.index),
@@ -99,7 +99,14 @@ func (m *Machine) hardware() (hardware, error) {
 				"-netdev", fmt.Sprintf("stream,id=n0,server=off,addr.type=unix,addr.path=link%d", m.index),
 				"-device", fmt.Sprintf("virtio-net-pci,netdev=n0,id=nic0,mac=52:54:00:77:00:%02x,status=off,romfile=", m.index),
 			},
-		}, nil
+		}
+		if cfg.Host {
+			h.parameters += " hostaddress=" + addressThere
+			h.devices = append(h.devices,
+				"-netdev", "user,id=host,ipv6=off,net="+hostNetwork+",host="+HostAddress,
+				"-device", fmt.Sprintf("virtio-net-pci,netdev=host,id=%s,mac=52:54:00:78:00:%02x,status=off,romfile=", hostCard, m.index))
+		}
+		return h, nil
 	}
 	h := hardware{
 		image:      cfg.Image.Server,

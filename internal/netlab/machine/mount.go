@@ -37,6 +37,7 @@ var Mounts = []Mount{
 	{"nfs40", "nfs", image.ServerAddress + ":/", "vers=4.0"},
 	{"nfs42", "nfs", image.ServerAddress + ":/", "vers=4.2"},
 	{"smb", "cifs", "//" + image.ServerAddress + "/share", smbOptions},
+	{"smb-nolease", "cifs", "//" + image.ServerAddress + "/share", smbOptions + ",nolease"},
 	{"smb-nobrl", "cifs", "//" + image.ServerAddress + "/share", smbOptions + ",nobrl"},
 	{"smb-none", "cifs", "//" + image.ServerAddress + "/share", smbOptions + ",cache=none"},
 }

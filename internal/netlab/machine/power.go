@@ -22,22 +22,41 @@ func (m *Machine) take(ctx context.Context) (give func(), err error) {
 
 // Cut lets every packet from and to the machine be lost, without its noticing that the link is down. The machine itself can still be
 // used.
-func (m *Machine) Cut(ctx context.Context) error { return m.wrap(m.setLink(ctx, false)) }
+func (m *Machine) Cut(ctx context.Context) error { return m.wrap(m.setLinks(ctx, m.cards(), false)) }
 
-// Restore ends a Cut.
-func (m *Machine) Restore(ctx context.Context) error { return m.wrap(m.setLink(ctx, true)) }
+// CutHost is Cut for what a client exchanges with servers on the host: see [Config.Host].
+func (m *Machine) CutHost(ctx context.Context) error {
+	return m.wrap(m.setLinks(ctx, []string{hostCard}, false))
+}
 
-func (m *Machine) setLink(ctx context.Context, up bool) error {
+// Restore ends a Cut and a CutHost.
+func (m *Machine) Restore(ctx context.Context) error { return m.wrap(m.setLinks(ctx, m.cards(), true)) }
+
+// hostCard is the card that a client reaches the host by.
+const hostCard = "host0"
+
+// cards are all network cards of the machine.
+func (m *Machine) cards() (names []string) {
+	if m.index > 0 {
+		names = append(names, "nic0")
+		if m.c.config.Host {
+			names = append(names, hostCard)
+		}
+		return names
+	}
+	for i := range m.c.links {
+		names = append(names, fmt.Sprintf("nic%d", i))
+	}
+	return names
+}
+
+func (m *Machine) setLinks(ctx context.Context, cards []string, up bool) error {
 	in, err := m.running()
 	if err != nil {
 		return err
 	}
-	cards := 1
-	if m.index == 0 {
-		cards = len(m.c.links)
-	}
-	for i := range cards {
-		if err := in.monitor.do(ctx, "set_link", map[string]any{"name": fmt.Sprintf("nic%d", i), "up": up}); err != nil {
+	for _, name := range cards {
+		if err := in.monitor.do(ctx, "set_link", map[string]any{"name": name, "up": up}); err != nil {
 			return err
 		}
 	}

@@ -8,3 +8,6 @@ const (
 	StockTags = "mattn,sqlite_omit_load_extension,netgo,osusergo"
 	StockLink = "-linkmode external -extldflags -static -X github.com/mattn/go-sqlite3.driverName=mattn"
 )
+
+// RemoteTag is the build tag of a worker that has the locks which a server keeps.
+const RemoteTag = "remote"

@@ -186,6 +186,23 @@ Who held the database, by the writers' own accounts:
 	}
 }
 
+// TestOneTurnIsNotTurns: what is between two that are shown by themselves may be one.
+func TestOneTurnIsNotTurns(t *testing.T) {
+	start := time.Now()
+	all := make(turns)
+	for i := range maxTurns + 1 {
+		all.add(event{writer: "A", Epoch: uint64(i + 1), Began: start, Until: start}, 1)
+	}
+	d := &director{began: start, turns: all, notes: []remark{{8, "killed"}, {15, "frozen"}}}
+	var b strings.Builder
+	if err := d.report().write(&b); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.String(), "│ 11    │ A") || !strings.Contains(b.String(), "│ 18-21 │ A 4×") {
+		t.Errorf("the turn 11 is not by itself, or those from 18 to 21 are not together:\n%s", b.String())
+	}
+}
+
 // TestNoSuchWriter: a writer that cannot start, or ends, is told and leaves nothing.
 func TestNoSuchWriter(t *testing.T) {
 	for name, writer := range map[string][]string{

@@ -30,6 +30,7 @@ func canStopClock(lock string) bool {
 type stoppedClock struct {
 	mu        sync.Mutex
 	stands    bool          // inside a transaction; guarded by mu
+	asleep    bool          // no Verify may begin; guarded by mu
 	verifying int           // calls of Verify under way; guarded by mu
 	changed   chan struct{} // closed and replaced when that changes; guarded by mu
 }
@@ -57,26 +58,41 @@ func (c *stoppedClock) open(_ context.Context, u *url.URL, database string, opts
 }
 
 // standStill has the process hear nothing of the register, unless it asks to verify,
-// before it goes on.
-func (c *stoppedClock) standStill() { c.set(func() { c.stands = true }) }
+// before it goes on. It returns when no Verify is under way, and none begins before
+// [stoppedClock.wakeUp]: the bound of a look that the freeze interrupted would have
+// passed, and the process would stop by its clock after all.
+func (c *stoppedClock) standStill() {
+	c.set(func() { c.stands, c.asleep = true, true })
+	c.await(context.Background(), func() bool { return c.verifying == 0 })
+}
 
-func (c *stoppedClock) goOn() { c.set(func() { c.stands = false }) }
+// wakeUp ends the sleep.
+func (c *stoppedClock) wakeUp() { c.set(func() { c.asleep = false }) }
+
+// goOn has the process hear of the register again.
+func (c *stoppedClock) goOn() { c.set(func() { c.stands, c.asleep = false, false }) }
 
 func (c *stoppedClock) set(change func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	change()
-	close(c.changed)
-	c.changed = make(chan struct{})
+	c.await(context.Background(), func() bool { change(); return true })
 }
 
 // wait returns when the register may be used.
 func (c *stoppedClock) wait(ctx context.Context) error {
+	return c.await(ctx, func() bool { return !c.stands || c.verifying > 0 })
+}
+
+// await returns when try, which is called under the mutex and may change what it guards,
+// says so.
+func (c *stoppedClock) await(ctx context.Context, try func() bool) error {
 	for {
 		c.mu.Lock()
-		open, changed := !c.stands || c.verifying > 0, c.changed
+		done, changed := try(), c.changed
+		if done {
+			close(c.changed)
+			c.changed = make(chan struct{})
+		}
 		c.mu.Unlock()
-		if open {
+		if done {
 			return nil
 		}
 		select {
@@ -141,7 +157,12 @@ type stoppedLock struct {
 
 // Verify lets the register be heard.
 func (l *stoppedLock) Verify() error {
-	l.clock.set(func() { l.clock.verifying++ })
+	l.clock.await(context.Background(), func() bool {
+		if !l.clock.asleep {
+			l.clock.verifying++
+		}
+		return !l.clock.asleep
+	})
 	defer l.clock.set(func() { l.clock.verifying-- })
 	return l.SoleLock.Verify()
 }

@@ -37,8 +37,15 @@ func (r *report) write(out io.Writer) error {
 	t.SetStyle(table.Style{Box: table.StyleBoxLight, Options: table.OptionsDefault})
 	t.AppendHeader(table.Row{"epoch", "holder", "from", "to", "rows", ""})
 	var quiet []*turn
+	alone := func(one *turn) {
+		t.AppendRow(table.Row{one.epoch, one.holder, r.seconds(one.from), r.seconds(one.to), one.rows, r.remarks(one.epoch)})
+	}
 	flush := func() {
-		if len(quiet) > 0 {
+		switch len(quiet) {
+		case 0:
+		case 1:
+			alone(quiet[0])
+		default:
 			t.AppendRow(r.together(quiet))
 		}
 		quiet = nil
@@ -49,7 +56,7 @@ func (r *report) write(out io.Writer) error {
 			continue
 		}
 		flush()
-		t.AppendRow(table.Row{one.epoch, one.holder, r.seconds(one.from), r.seconds(one.to), one.rows, r.remarks(one.epoch)})
+		alone(one)
 	}
 	flush()
 	_, err := fmt.Fprintf(out, "\nWho held the database, by the writers' own accounts:\n%s\n%s\n", t.Render(), strings.Join(r.checked, "\n"))

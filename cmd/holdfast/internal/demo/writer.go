@@ -161,6 +161,9 @@ func (w *writer) standStill(conn *sql.Conn, e event) error {
 	}
 	w.stood = true
 	<-w.commands // "go", or the director is gone
+	if w.clock != nil {
+		w.clock.wakeUp()
+	}
 	return nil
 }
 

@@ -7,6 +7,7 @@
 package dump
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -35,7 +36,11 @@ func Write(w io.Writer, conn *sqlite3.Conn, patterns ...string) (err error) {
 	if err := conn.Exec(`SAVEPOINT holdfast_dump`); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, conn.Exec(`RELEASE holdfast_dump`)) }()
+	defer func() {
+		ctx := conn.SetInterrupt(context.Background()) // an interrupt must not keep the transaction open
+		err = errors.Join(err, conn.Exec(`RELEASE holdfast_dump`))
+		conn.SetInterrupt(ctx)
+	}()
 	if err := d.head(len(patterns) == 0); err != nil {
 		return err
 	}

@@ -2,6 +2,8 @@ package dump
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -290,5 +292,31 @@ func TestFailure(t *testing.T) {
 	execute(t, loaded, b.String())
 	if got := texts(t, loaded, `SELECT name FROM sqlite_schema`); len(got) > 0 {
 		t.Errorf("loading it left %q", got)
+	}
+}
+
+// A canceller cancels when something is written.
+type canceller struct{ cancel func() }
+
+func (c canceller) Write(p []byte) (int, error) { c.cancel(); return len(p), nil }
+
+// TestInterrupted: no transaction stays open, but one that was.
+func TestInterrupted(t *testing.T) {
+	for _, begin := range []string{"", "BEGIN"} {
+		conn := open(t, ":memory:")
+		if err := conn.Exec(`CREATE TABLE t(a); INSERT INTO t VALUES(1);` + begin); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		conn.SetInterrupt(ctx)
+		if err := Write(canceller{cancel}, conn); !errors.Is(err, sqlite3.INTERRUPT) {
+			t.Errorf("Write = %v, want %v", err, sqlite3.INTERRUPT)
+		}
+		if conn.GetAutocommit() != (begin == "") {
+			t.Errorf("after %q a transaction is open: %v", begin, !conn.GetAutocommit())
+		}
+		if conn.GetInterrupt() != ctx {
+			t.Error("the connection can be interrupted no more")
+		}
 	}
 }

@@ -1,11 +1,9 @@
 package shell
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -40,56 +38,94 @@ func schemaAndFile(args []string) (schema, file string) {
 
 func backup(sh *Shell, ctx context.Context, args []string) error {
 	schema, file := schemaAndFile(args)
-	if err := sh.notItself(schema, file); err != nil {
+	t, err := sh.another(schema, file, "")
+	if err != nil {
 		return err
 	}
-	_, before := os.Lstat(file)
-	b, err := sh.session.raw.BackupInit(schema, throughLocks(file, "rwc"))
+	b, err := sh.session.raw.BackupInit(schema, t.WithVFS())
 	if err == nil {
 		err = copyPages(ctx, b, sh.session.timeout)
-	}
-	if err != nil && errors.Is(before, fs.ErrNotExist) {
-		os.Remove(file) // it holds nothing: SQLite undid what was copied
+		if err == nil {
+			err = b.Close()
+		} else {
+			err = vfs.Explain(sh.session.raw, err)
+			undo(ctx, b, t)
+		}
 	}
 	if err != nil {
-		return fmt.Errorf("back up to %s: %w", file, vfs.Explain(sh.session.raw, err))
+		return fmt.Errorf("back up to %s: %w", file, err)
 	}
 	return nil
 }
 
-func restore(sh *Shell, _ context.Context, args []string) error {
+// undo ends a backup that failed. If the disk is full SQLite leaves its journal, which
+// would be played back into whatever is put there next, so a second connection sees to
+// that; it keeps the lease, which could not be given up before there is room. The file
+// stays, since somebody else may have begun to use it.
+func undo(ctx context.Context, b *sqlite3.Backup, t target.Target) {
+	conn, err := sqlite3.Open(t.WithVFS() + "&mode=rw")
+	b.Close() // its error is the one that Step told
+	if err == nil {
+		conn.SetInterrupt(ctx)
+		conn.Exec(`PRAGMA schema_version`)
+		conn.Close()
+	}
+}
+
+func restore(sh *Shell, ctx context.Context, args []string) error {
 	schema, file := schemaAndFile(args)
 	if sh.session.inTransaction() {
 		return errInTransaction
 	}
-	if err := sh.notItself(schema, file); err != nil {
+	t, err := sh.another(schema, file, "ro")
+	if err != nil {
 		return err
 	}
-	if err := sh.session.raw.Restore(schema, throughLocks(file, "ro")); err != nil {
-		return fmt.Errorf("restore from %s: %w", file, vfs.Explain(sh.session.raw, err))
+	err = sh.whileReading(ctx, t, func() error {
+		return vfs.Explain(sh.session.raw, sh.session.raw.Restore(schema, t.WithVFS()))
+	})
+	if err != nil {
+		return fmt.Errorf("restore from %s: %w", file, err)
+	}
+	if ctx.Err() != nil {
+		sh.say("restored from %s before it could be interrupted", file) // go-sqlite3 has no way to
 	}
 	return nil
 }
 
-// throughLocks names a file so that it is opened under a lock of ours: by default
-// a backup would go past it.
-func throughLocks(file, mode string) string {
-	return "file:" + target.Escape(file) + "?vfs=holdfast&mode=" + mode
+// whileReading calls f while a connection of its own reads a database. That waits for
+// other processes, can be interrupted meanwhile and names who is in the way, none of
+// which SQLite does for a database that it copies from.
+func (sh *Shell) whileReading(ctx context.Context, t target.Target, f func() error) error {
+	conn, err := sqlite3.Open(t.WithVFS())
+	if err != nil {
+		return err
+	}
+	defer conn.Close() // it only read
+	conn.SetInterrupt(ctx)
+	err = conn.BusyTimeout(sh.session.timeout)
+	if err == nil {
+		err = conn.Exec(`BEGIN; SELECT count(*) FROM sqlite_schema`)
+	}
+	if err != nil {
+		return vfs.Explain(conn, err)
+	}
+	return f()
 }
 
-// notItself refuses to copy a database onto itself, which would wait for itself.
-func (sh *Shell) notItself(schema, file string) error {
-	name := sh.session.raw.Filename(schema)
-	if name == nil {
-		return fmt.Errorf("no database %q: .databases lists them", schema)
+// another returns the database that a file name or a data source name leads to. It
+// refuses the one that has the name schema: to copy a database onto itself would wait
+// for itself.
+func (sh *Shell) another(schema, file, mode string) (target.Target, error) {
+	own := sh.session.raw.Filename(schema)
+	if own == nil {
+		return target.Target{}, fmt.Errorf("no database %q: .databases lists them", schema)
 	}
-	if name.String() == "" {
-		return nil
+	t, err := target.Parse(file, target.Flags{Mode: mode})
+	if err == nil && own.String() != "" && sameFile(own.String(), t.Path) {
+		err = fmt.Errorf("%s is this very database: name another file", file)
 	}
-	if sameFile(name.String(), file) {
-		return fmt.Errorf("%s is this very database: name another file", file)
-	}
-	return nil
+	return t, err
 }
 
 // sameFile reports whether two names lead to one database, which after a takeover
@@ -108,8 +144,7 @@ func sameFile(own, other string) bool {
 // copyPages copies by the portion, so that it can be interrupted and others come
 // in between. If one of them writes, SQLite begins again. While somebody is in the
 // way it tries for as long as timeout says.
-func copyPages(ctx context.Context, b *sqlite3.Backup, timeout time.Duration) (err error) {
-	defer func() { err = errors.Join(err, b.Close()) }()
+func copyPages(ctx context.Context, b *sqlite3.Backup, timeout time.Duration) error {
 	for since := time.Now(); ; {
 		done, err := b.Step(1000)
 		switch {
@@ -155,23 +190,16 @@ func read(sh *Shell, ctx context.Context, args []string) error {
 	if sh.depth == maxDepth {
 		return fmt.Errorf("%d scripts read one another: that does not look meant", maxDepth)
 	}
-	f, err := os.Open(args[0])
+	in, err := openInput(ctx, args[0])
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer in.Close()
 	outer := sh.script
 	sh.script = args[0]
 	sh.depth++
 	defer func() { sh.script = outer; sh.depth-- }()
-	r := bufio.NewReader(f)
-	ok := sh.runScript(ctx, func(context.Context) (string, error) {
-		line, err := r.ReadString('\n')
-		if line != "" {
-			err = nil
-		}
-		return line, err
-	})
+	ok := sh.runScript(ctx, readLines(in).next)
 	if !ok && !sh.quit {
 		return ErrFailed // so that the script that reads this one stops too
 	}

@@ -2,11 +2,9 @@ package shell
 
 import (
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -16,20 +14,19 @@ import (
 
 // importFile adds the rows of a CSV file to a table, all or none. A table that is
 // not there is created, with columns that the first row names.
-func importFile(sh *Shell, _ context.Context, args []string) (err error) {
-	comma, skip, args, err := sh.importOptions(args)
+func importFile(sh *Shell, ctx context.Context, args []string) (err error) {
+	separator, skip, args, err := sh.importOptions(args)
 	if err != nil {
 		return err
 	}
-	f, err := os.Open(args[0])
+	in, err := openInput(ctx, args[0])
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	r := csv.NewReader(f)
-	r.Comma, r.FieldsPerRecord, r.ReuseRecord = comma, -1, true
+	defer in.Close()
+	r := newCSVReader(in, separator)
 	for range skip {
-		if _, err := r.Read(); err != nil {
+		if _, err := r.next(); err != nil {
 			return fmt.Errorf("import %s: skip: %w", args[0], err)
 		}
 	}
@@ -46,8 +43,8 @@ func importFile(sh *Shell, _ context.Context, args []string) (err error) {
 }
 
 // importOptions reads the flags, which may stand anywhere, as in sqlite3.
-func (sh *Shell) importOptions(args []string) (comma rune, skip int, rest []string, err error) {
-	separator := sh.render.Separator
+func (sh *Shell) importOptions(args []string) (separator string, skip int, rest []string, err error) {
+	separator = sh.render.Separator
 	if sh.render.Mode != "list" && sh.render.Mode != "tabs" {
 		separator = ","
 	}
@@ -57,26 +54,25 @@ func (sh *Shell) importOptions(args []string) (comma rune, skip int, rest []stri
 			separator = ","
 		case "--skip", "-skip":
 			if i++; i == len(args) {
-				return 0, 0, nil, errors.New("--skip needs a number of rows")
+				return "", 0, nil, errors.New("--skip needs a number of rows")
 			}
 			if skip, err = strconv.Atoi(args[i]); err != nil || skip < 0 {
-				return 0, 0, nil, fmt.Errorf("--skip %s: not a number of rows", args[i])
+				return "", 0, nil, fmt.Errorf("--skip %s: not a number of rows", args[i])
 			}
 		default:
 			rest = append(rest, args[i])
 		}
 	}
-	comma, size := utf8.DecodeRuneInString(separator)
-	if size != len(separator) || comma == '"' || comma == '\n' || comma == '\r' {
-		return 0, 0, nil, fmt.Errorf("columns cannot be separated by %q: use --csv or .separator with one character", separator)
+	if _, size := utf8.DecodeRuneInString(separator); size == 0 || size != len(separator) || strings.Contains("\"\r\n", separator) {
+		return "", 0, nil, fmt.Errorf("columns cannot be separated by %q: use --csv or .separator with one character", separator)
 	}
 	if len(rest) != 2 {
-		return 0, 0, nil, errors.New("usage: .import [--csv] [--skip N] FILE TABLE")
+		return "", 0, nil, errors.New("usage: .import [--csv] [--skip N] FILE TABLE")
 	}
-	return comma, skip, rest, nil
+	return separator, skip, rest, nil
 }
 
-func (sh *Shell) importRows(r *csv.Reader, table string) (n int, err error) {
+func (sh *Shell) importRows(r *csvReader, table string) (n int, err error) {
 	columns, err := sh.importColumns(r, table)
 	if err != nil {
 		return 0, err
@@ -87,17 +83,17 @@ func (sh *Shell) importRows(r *csv.Reader, table string) (n int, err error) {
 		return 0, err
 	}
 	defer insert.Close() // its error is the one that Err told
-	for ; ; n++ {
-		row, err := r.Read()
-		if err == io.EOF {
+	for {
+		row, err := r.next()
+		switch {
+		case err == io.EOF:
 			return n, nil
-		}
-		if err != nil {
+		case err != nil:
 			return n, err
-		}
-		line, _ := r.FieldPos(0)
-		if len(row) != columns {
-			return n, fmt.Errorf("line %d has %d columns, %s has %d", line, len(row), table, columns)
+		case r.blank && columns > 1:
+			continue
+		case len(row) != columns:
+			return n, fmt.Errorf("line %d has %d columns, %s has %d", r.line, len(row), table, columns)
 		}
 		for i, field := range row {
 			if err := insert.BindText(i+1, field); err != nil {
@@ -105,19 +101,23 @@ func (sh *Shell) importRows(r *csv.Reader, table string) (n int, err error) {
 			}
 		}
 		if err := insert.Exec(); err != nil {
-			return n, fmt.Errorf("line %d: %w", line, err)
+			return n, fmt.Errorf("line %d: %w", r.line, err)
 		}
+		n++
 	}
 }
 
 // importColumns returns how many columns the table has, which it creates if need
 // be.
-func (sh *Shell) importColumns(r *csv.Reader, table string) (int, error) {
+func (sh *Shell) importColumns(r *csvReader, table string) (int, error) {
 	names, err := sh.session.strings(`SELECT name FROM pragma_table_info(?1)`, table)
 	if err != nil || len(names) > 0 {
 		return len(names), err
 	}
-	header, err := r.Read()
+	header, err := r.next()
+	for err == nil && r.blank {
+		header, err = r.next()
+	}
 	if err != nil {
 		return 0, fmt.Errorf("the first row, which names the columns: %w", err)
 	}

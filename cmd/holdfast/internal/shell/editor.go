@@ -1,15 +1,14 @@
 package shell
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/holdfastdb/holdfast/cmd/holdfast/internal/sqltext"
-	"strings"
 )
 
 // ErrInterrupt is what an [Editor] returns when its user gave up the input.
@@ -44,7 +43,7 @@ type plainEditor struct {
 // NewPlainEditor returns an Editor without line editing, for terminals that
 // cannot move their cursor, that shows its prompts on out.
 func NewPlainEditor(in io.Reader, out io.Writer, interrupts <-chan os.Signal) Editor {
-	return &plainEditor{readLines(bufio.NewReader(in)), out, interrupts}
+	return &plainEditor{readLines(newInput(in)), out, interrupts}
 }
 
 func (p *plainEditor) SetCompleter(func(string) Candidates) {}

@@ -1,11 +1,12 @@
 package shell
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"io"
 	"strings"
+
+	"github.com/ncruces/go-sqlite3"
 
 	"github.com/holdfastdb/holdfast/cmd/holdfast/internal/sqltext"
 )
@@ -30,47 +31,6 @@ func lines(text string) liner {
 	}
 }
 
-// A lineReader reads lines on a goroutine of its own, since a read cannot be
-// interrupted. The goroutine ends with the input, or with the program.
-type lineReader struct {
-	wanted chan struct{}
-	read   chan lineRead
-	asked  bool
-}
-
-type lineRead struct {
-	line string
-	err  error
-}
-
-func readLines(r *bufio.Reader) *lineReader {
-	in := &lineReader{wanted: make(chan struct{}), read: make(chan lineRead, 1)}
-	go func() {
-		for range in.wanted {
-			line, err := r.ReadString('\n')
-			if line != "" {
-				err = nil // it comes again
-			}
-			in.read <- lineRead{line, err}
-		}
-	}()
-	return in
-}
-
-func (in *lineReader) next(ctx context.Context) (string, error) {
-	if !in.asked {
-		in.wanted <- struct{}{}
-		in.asked = true
-	}
-	select {
-	case got := <-in.read:
-		in.asked = false
-		return got.line, got.err
-	case <-ctx.Done():
-		return "", ctx.Err()
-	}
-}
-
 // runScript runs all that next returns. It reports whether to go on with what
 // comes after.
 func (sh *Shell) runScript(ctx context.Context, next liner) bool {
@@ -81,6 +41,9 @@ func (sh *Shell) runScript(ctx context.Context, next liner) bool {
 			line, err = next(ctx)
 			return err
 		})
+		if err == nil && sh.interrupted.Load() {
+			err = sqlite3.INTERRUPT // when nothing ran that would have told
+		}
 		if err == io.EOF {
 			break
 		}
@@ -102,7 +65,7 @@ func (sh *Shell) runScript(ctx context.Context, next liner) bool {
 }
 
 func explainRead(err error) error {
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, sqlite3.INTERRUPT) {
 		return errors.New("interrupted: the rest was not run")
 	}
 	return err

@@ -39,12 +39,13 @@ type session struct {
 	conn    *sql.Conn     // nil: in the pool
 	raw     *sqlite3.Conn // of conn
 	keep    bool          // the connection has settings of its own
-	timeout time.Duration
+	timeout time.Duration // how long statements wait, unless
+	named   bool          // the name of the database says how long
 	grade   locking.Grade // "" if there is no lock
 }
 
 func openSession(t target.Target) *session {
-	s := &session{target: t, timeout: busyTimeout}
+	s := &session{target: t, timeout: busyTimeout, named: strings.Contains(t.DSN, "busy_timeout")}
 	s.pool, s.openErr = holdfast.Open(t.DSN, holdfast.Options{Init: s.prepare})
 	if s.openErr == nil {
 		s.pool.SetMaxOpenConns(1)
@@ -54,8 +55,8 @@ func openSession(t target.Target) *session {
 
 // prepare sets a new connection up.
 func (s *session) prepare(conn *sqlite3.Conn) error {
-	if strings.Contains(s.target.DSN, "busy_timeout") {
-		return nil // it was set as the user wants it
+	if s.named {
+		return nil
 	}
 	return conn.BusyTimeout(s.timeout)
 }
@@ -67,6 +68,9 @@ func (s *session) acquire(ctx context.Context) error {
 	}
 	if s.conn == nil {
 		conn, err := s.pool.Conn(ctx)
+		if errors.Is(err, context.Canceled) {
+			err = sqlite3.INTERRUPT // as if the statement had begun
+		}
 		if err != nil {
 			return err
 		}
@@ -156,7 +160,7 @@ func (s *session) held() (locking.Level, locking.Epoch) {
 
 // setTimeout changes how long statements wait.
 func (s *session) setTimeout(d time.Duration) error {
-	s.timeout, s.keep = d, true
+	s.timeout, s.named = d, false
 	return s.raw.BusyTimeout(d)
 }
 
@@ -227,15 +231,22 @@ func (s *session) strings(sql string, args ...string) ([]string, error) {
 
 // allOrNothing undoes what f did if it fails, inside a transaction or not.
 func (s *session) allOrNothing(f func() error) error {
+	undo := `ROLLBACK` // to release the savepoint could fail once more: it would commit
+	if s.inTransaction() {
+		undo = `ROLLBACK TO holdfast_shell; RELEASE holdfast_shell`
+	}
 	if err := s.exec(`SAVEPOINT holdfast_shell`); err != nil {
 		return err
 	}
 	err := vfs.Explain(s.raw, f())
-	if err != nil {
-		s.raw.SetInterrupt(context.Background())
-		err = errors.Join(err, s.exec(`ROLLBACK TO holdfast_shell`))
+	if err == nil {
+		err = s.exec(`RELEASE holdfast_shell`) // which may commit
 	}
-	return errors.Join(err, s.exec(`RELEASE holdfast_shell`))
+	if err == nil || !s.inTransaction() {
+		return err
+	}
+	s.raw.SetInterrupt(context.Background())
+	return errors.Join(err, s.exec(undo))
 }
 
 // roundOff rolls an open transaction back, which is an error.

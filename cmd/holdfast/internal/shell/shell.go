@@ -3,7 +3,6 @@
 package shell
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -60,8 +59,8 @@ type settings struct {
 }
 
 // Run runs a shell to its end. It returns [ErrFailed] if a statement failed and
-// the shell is not interactive, and [ErrOutput] with its cause if the output could
-// not be written.
+// the shell is not interactive, unless there is something else to tell, and
+// [ErrOutput] with its cause if the output could not be written.
 func Run(ctx context.Context, opts Options) error {
 	sh := &Shell{opts: opts, out: newOutput(opts.Out), set: settings{bail: opts.Bail}}
 	if err := sh.setMode(); err != nil {
@@ -72,7 +71,12 @@ func Run(ctx context.Context, opts Options) error {
 	if err == nil {
 		err = sh.work(ctx)
 	}
-	err = errors.Join(err, sh.close())
+	if end := sh.close(); end != nil {
+		if err == ErrFailed {
+			err = nil // it was told
+		}
+		err = errors.Join(err, end)
+	}
 	if sh.out.broken() {
 		return sh.out.ownIO.err // what followed from it was not told: nobody could read the results
 	}
@@ -122,7 +126,7 @@ func (sh *Shell) work(ctx context.Context) error {
 	case sh.opts.Editor != nil:
 		return sh.converse(ctx)
 	default:
-		in := readLines(bufio.NewReader(sh.opts.In))
+		in := readLines(newInput(sh.opts.In))
 		sh.runScript(ctx, in.next)
 	}
 	if ctx.Err() != nil {

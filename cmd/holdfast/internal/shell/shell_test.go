@@ -292,6 +292,25 @@ func TestInterruptedScript(t *testing.T) {
 	run(t, Options{Target: db, Statements: []string{"SELECT count(*) FROM t"}}).check(t, "0\n", "", false)
 }
 
+// TestInterruptedBetween: an interrupt that comes when nothing runs is not lost.
+func TestInterruptedBetween(t *testing.T) {
+	interrupts := make(chan os.Signal)
+	var out, told bytes.Buffer
+	sh := &Shell{opts: Options{Err: &told, Interrupts: interrupts}, out: newOutput(&out), session: openSession(database(t))}
+	defer sh.session.close()
+	next := lines(".print 1\n.print 2\n")
+	ok := sh.runScript(t.Context(), func(ctx context.Context) (string, error) {
+		line, err := next(ctx)
+		if strings.Contains(line, "2") {
+			interrupts <- os.Interrupt
+		}
+		return line, err
+	})
+	if ok || out.String() != "1\n" || told.String() != "holdfast: line 1: interrupted: the rest was not run\n" {
+		t.Errorf("runScript = %v, and wrote %q and %q", ok, out.String(), told.String())
+	}
+}
+
 // TestInterruptedInput: a script that waits for more input can be interrupted.
 func TestInterruptedInput(t *testing.T) {
 	interrupts := make(chan os.Signal, 1)

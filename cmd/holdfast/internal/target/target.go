@@ -9,12 +9,16 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/holdfastdb/holdfast"
 )
 
 // A Target is one database.
 type Target struct {
 	DSN  string // for the driver
+	Path string // of the file; "" if there is none
 	Name string // the base name of the file, for people
+	Lock string // as flags or name say; "" if neither does
 }
 
 // Flags are the parameters of a data source name that are flags of a command.
@@ -26,7 +30,8 @@ type Flags struct {
 }
 
 // Parse returns the database that db names, with the parameters of flags.
-// It fails if db says something else than they do.
+// It fails if db says something else than they do, or the driver refuses the name.
+// That it does not says nothing about whether the database is there.
 func Parse(db string, flags Flags) (Target, error) {
 	if db == "" {
 		return Target{}, errors.New("the name of the database is empty: give a path, or :memory: for a temporary one")
@@ -50,7 +55,31 @@ func Parse(db string, flags Flags) (Target, error) {
 	if query != "" {
 		head += "?" + query
 	}
-	return Target{DSN: head, Name: base(db)}, nil
+	for _, name := range []string{db, head} { // the first finds parameters on a bare path
+		if name == db && flags.Lock != "" && strings.HasPrefix(db, "file:") {
+			continue // what is right with that lock may be wrong without
+		}
+		pool, err := holdfast.Open(name, holdfast.Options{})
+		if err != nil {
+			return Target{}, err
+		}
+		pool.Close()
+	}
+	t := Target{DSN: head, Path: filePath(db), Name: "memory"}
+	t.Lock, _ = parameter(query, "lock")
+	if t.Path != "" {
+		t.Name = path.Base(filepath.ToSlash(t.Path))
+	}
+	return t, nil
+}
+
+// WithVFS is the name for a program that has SQLite itself open the database.
+func (t Target) WithVFS() string {
+	separator := "?"
+	if strings.Contains(t.DSN, "?") {
+		separator = "&"
+	}
+	return t.DSN + separator + "vfs=holdfast"
 }
 
 // Escape returns a path as it is written in a data source name.
@@ -82,8 +111,8 @@ func parameter(query, key string) (value string, given bool) {
 	return "", false
 }
 
-// base is the last element of the path of a database.
-func base(db string) string {
+// filePath is the path of a database.
+func filePath(db string) string {
 	name, isURI := strings.CutPrefix(db, "file:")
 	if isURI {
 		name, _, _ = strings.Cut(name, "?")
@@ -91,8 +120,8 @@ func base(db string) string {
 			name = decoded
 		}
 	}
-	if name == "" || strings.HasPrefix(name, ":memory:") {
-		return "memory"
+	if strings.HasPrefix(name, ":memory:") {
+		return ""
 	}
-	return path.Base(filepath.ToSlash(name))
+	return name
 }
