@@ -38,7 +38,8 @@ func TestOpeningWhileTheDatabaseGoesOn(t *testing.T) {
 	rows := 0
 	goesOn := func() {
 		doomed := connect(t, register(t, nil, r.fenced), path, "")
-		run(t, doomed, "CREATE TABLE IF NOT EXISTS t(x); BEGIN IMMEDIATE")
+		doomed.BusyTimeout(10 * time.Second)
+		run(t, doomed, "CREATE TABLE IF NOT EXISTS t(x); BEGIN EXCLUSIVE") // it alone is evicted
 		r.evict(t, path)
 		next := connect(t, register(t, nil, r.fenced), path, "")
 		next.BusyTimeout(10 * time.Second)
