@@ -144,8 +144,8 @@ func (c *connector) dial(ctx context.Context) (driver.Conn, error) {
 		return nil, err
 	}
 	conn, err := inner.Connect(ctx)
-	if ended := ctx.Err(); err != nil && ended != nil && !errors.Is(err, ended) {
-		err = fmt.Errorf("%w: %w", err, ended)
+	if err != nil {
+		err = andEnd(ctx, err)
 	}
 	return conn, err
 }

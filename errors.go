@@ -63,21 +63,27 @@ func (c *conn) because(ctx context.Context, err error) error {
 	if !errors.As(err, &code) {
 		return err
 	}
-	ended := ctx.Err()
 	if code != sqlite3.INTERRUPT {
 		err = vfs.Explain(c.raw, err)
 		c.foundBroken(err)
 	} else if cause := vfs.Interrupted(c.raw, ctx); cause != nil {
 		err = fmt.Errorf("%w: %w", err, cause)
 	}
-	if ended == nil || code != sqlite3.INTERRUPT && code != sqlite3.BUSY {
+	if code != sqlite3.INTERRUPT && code != sqlite3.BUSY {
 		return err
 	}
-	if errors.Is(err, ended) {
+	return andEnd(ctx, err)
+}
+
+// andEnd joins err with the end of ctx and the cause of that, if it has ended.
+func andEnd(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
 		return err
 	}
-	if cause := context.Cause(ctx); cause != ended {
-		ended = fmt.Errorf("%w: %w", ended, cause)
+	for _, why := range []error{ctx.Err(), context.Cause(ctx)} {
+		if !errors.Is(err, why) {
+			err = fmt.Errorf("%w: %w", err, why)
+		}
 	}
-	return fmt.Errorf("%w: %w", err, ended)
+	return err
 }

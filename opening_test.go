@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ncruces/go-sqlite3"
 )
 
 // Who opens a connection waits for a register that does not answer no longer than the
@@ -30,6 +32,23 @@ func TestOpeningEndsWithItsContext(t *testing.T) {
 		for _, want := range []time.Duration{300 * time.Millisecond, time.Second} {
 			if took := <-patient; took != want {
 				t.Errorf("it took %v, want %v", took, want)
+			}
+		}
+	})
+}
+
+// A cancelled opening is one that was interrupted, whatever cause the program gave.
+func TestOpeningThatIsCancelled(t *testing.T) {
+	path, o := lease(t)
+	cellOf(path).mute.Store(true)
+	synctest.Test(t, func(t *testing.T) {
+		db := open(t, path, o)
+		for _, cause := range []error{nil, errors.New("the user closed the window")} {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			time.AfterFunc(time.Second, func() { cancel(cause) })
+			err := db.PingContext(ctx)
+			if !errors.Is(err, sqlite3.INTERRUPT) || !errors.Is(err, context.Canceled) || cause != nil && !errors.Is(err, cause) {
+				t.Errorf("cancelled by %v: %v", cause, err)
 			}
 		}
 	})

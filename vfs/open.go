@@ -51,6 +51,9 @@ func (v *VFS) OpenContext(ctx context.Context, name *sqlitevfs.Filename, flags s
 	}
 	file, out, err := v.openMain(ctx, name, flags)
 	if err != nil {
+		if ended := ctx.Err(); ended != nil && errors.Is(err, context.Cause(ctx)) && !errors.Is(err, ended) {
+			err = fmt.Errorf("%w: %w", ended, err) // the table of codes knows no causes of programs
+		}
 		_, err = coded(fmt.Errorf("vfs: open %q: %w", name.String(), err), sqlite3.ExtendedErrorCode(sqlite3.CANTOPEN))
 	}
 	return file, out, err
