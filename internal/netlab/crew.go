@@ -87,24 +87,14 @@ func (c *crew) kill() {
 	}
 }
 
-// database makes a database of the bank, in a directory of its own. A host that is so
-// busy that leases expire gets some more tries.
+// database makes a database of the bank, in a directory of its own.
 func (c *crew) database(ctx context.Context, mount, who, mode string) (s *subject, err error) {
 	p, err := c.on(ctx, victim, who)
 	if err != nil {
 		return nil, err
 	}
-	for range 3 {
-		s = &subject{lab: c.lab, mount: mount, who: who, mode: mode}
-		if s.dir, err = c.lab.directory(ctx); err != nil {
-			return nil, err
-		}
-		err = s.must(ctx, p, workload.Command{Do: workload.DoSetup, Conn: "setup of " + s.dir})
-		if kindOf(err) != workload.KindLost {
-			break
-		}
-	}
-	return s, err
+	s = &subject{lab: c.lab, mount: mount, who: who, mode: mode}
+	return s, s.setUp(ctx, p)
 }
 
 // kindOf is the kind of the error that a program reported, "" if it is none.

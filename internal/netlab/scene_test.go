@@ -67,6 +67,63 @@ func TestNamesOfDamage(t *testing.T) {
 	}
 }
 
+// What hung beside other mounts is played once more, alone, and nothing else is.
+func TestHungIsPlayedAlone(t *testing.T) {
+	hung := []string{"append took 61s"}
+	of := func(mount, who string) *subject {
+		return &subject{lab: &lab{}, mount: mount, who: who, mode: "wal", hung: hung, wrong: hung}
+	}
+	verdicts := []verdict{
+		{subject: of("fine", holdfast), acked: 3},
+		{subject: of("hung", holdfast), hung: hung},
+		{subject: of("hangs", holdfast), hung: hung},
+		{subject: of("turns out lost", holdfast), hung: hung},
+		{subject: of("hung and lost", holdfast), hung: hung, wrong: []string{"lost row: x"}},
+		{subject: of("lost", holdfast), wrong: []string{"lost row: x"}},
+		{subject: of("stock", stock), hung: hung},
+	}
+	var played []string
+	play := func(s *subject) (verdict, error) {
+		played = append(played, s.mount)
+		if d := cmp.Diff(of(s.mount, holdfast).String(), s.String()); d != "" || len(s.hung)+len(s.wrong) > 0 {
+			t.Errorf("played with %+v", s)
+		}
+		return map[string]verdict{
+			"hung":           {subject: s, acked: 4},
+			"hangs":          {subject: s, hung: hung},
+			"turns out lost": {subject: s, wrong: []string{"lost row: y"}},
+		}[s.mount], nil
+	}
+	if err := playAlone(verdicts, play); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]string{"hung", "hangs", "turns out lost"}, played); d != "" {
+		t.Errorf("played (-want +got):\n%s", d)
+	}
+	var cells []string
+	amiss := 0
+	for _, v := range verdicts {
+		cells = append(cells, v.cell())
+		if len(v.amiss()) > 0 {
+			amiss++
+		}
+	}
+	want := []string{"ok 3, 0s", "hung; alone: ok 4, 0s", "hung; alone: hung", "hung; alone: LOST 1", "LOST 1", "LOST 1", "hung"}
+	if d := cmp.Diff(want, cells); d != "" || amiss != 5 {
+		t.Errorf("%d amiss, cells (-want +got):\n%s", amiss, d)
+	}
+	played = nil
+	if err := playAlone(verdicts[2:3], play); err != nil || len(played) > 0 {
+		t.Errorf("who was alone is played again: %v", err)
+	}
+	broken := errors.New("the lab broke")
+	if err := playAlone([]verdict{{subject: of("hung", holdfast), hung: hung}, {subject: of("fine", holdfast)}}, func(*subject) (verdict, error) {
+		return verdict{}, broken
+	}); !errors.Is(err, broken) {
+		t.Errorf("error %v, want %v", err, broken)
+	}
+}
+
 // A moment has a journal mode in which it happens, another one for each mount and row,
 // and one of those that were chosen if it can.
 func TestModeOfAMoment(t *testing.T) {

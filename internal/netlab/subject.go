@@ -64,9 +64,6 @@ const opLimit = 90 * time.Second
 
 // begin creates the database.
 func (s *subject) begin(ctx context.Context, seed uint64) (err error) {
-	if s.dir, err = s.lab.directory(ctx); err != nil {
-		return err
-	}
 	s.history = workload.NewHistory()
 	s.driver = workload.NewDriver(s.history, workload.Mix{
 		Seed: seed, Reads: 40, Deep: 10, Spill: 20, Think: time.Second, Limit: opLimit, Hang: hangBound,
@@ -75,7 +72,22 @@ func (s *subject) begin(ctx context.Context, seed uint64) (err error) {
 	if s.procs[victim], err = s.lab.start(ctx, victim, s.who); err != nil {
 		return err
 	}
-	return s.must(ctx, s.procs[victim], workload.Command{Do: workload.DoSetup, Conn: "setup", MB: s.mb})
+	return s.setUp(ctx, s.procs[victim])
+}
+
+// setUp has a program make the database, in a directory of its own. A host that is so busy
+// that leases expire gets some more tries.
+func (s *subject) setUp(ctx context.Context, p *process) (err error) {
+	for range 3 {
+		if s.dir, err = s.lab.directory(ctx); err != nil {
+			return err
+		}
+		err = s.must(ctx, p, workload.Command{Do: workload.DoSetup, Conn: "setup of " + s.dir, MB: s.mb})
+		if kindOf(err) != workload.KindLost {
+			break
+		}
+	}
+	return err
 }
 
 // hangBound is when an operation counts as not answered, by the host's clock: longer

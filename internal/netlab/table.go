@@ -40,6 +40,7 @@ func (l *lab) runFaults(ctx context.Context) error {
 	}
 	t.Render()
 	fmt.Println("Cells: ok, how many commits were acknowledged, and the longest wait of those whom the fault did not happen to.")
+	fmt.Println("What hung beside the other mounts met the fault once more, alone: that has to be ok.")
 	for _, w := range told {
 		fmt.Println(w)
 	}
@@ -62,6 +63,21 @@ func (l *lab) faultRow(ctx context.Context, f fault, who string, turn int) (row 
 	if err != nil {
 		return nil, nil, err
 	}
+	for _, v := range verdicts {
+		l.sayAll(v)
+	}
+	err = playAlone(verdicts, func(s *subject) (verdict, error) {
+		l.sayf("%s: %v only hung: once more, alone", f.name, s)
+		again, err := (&round{lab: l, fault: f, subjects: []*subject{s}}).run(ctx)
+		if err != nil {
+			return verdict{}, err
+		}
+		l.sayAll(again[0])
+		return again[0], nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
 	row = table.Row{f.name, who}
 	for _, m := range mounts {
 		i := slices.IndexFunc(verdicts, func(v verdict) bool { return v.subject.mount == m })
@@ -71,18 +87,25 @@ func (l *lab) faultRow(ctx context.Context, f fault, who string, turn int) (row 
 		}
 		v := verdicts[i]
 		row = append(row, fmt.Sprintf("%s %s", v.subject.mode, v.cell()))
-		l.sayf("%s: %v: %s, first commit of the other after %v", f.name, v.subject, v.cell(), v.gap)
-		amiss := append(slices.Clone(v.wrong), v.hung...)
-		for _, w := range amiss {
+		for _, w := range v.amiss() {
 			wrong = append(wrong, fmt.Sprintf("%s, %v: %s", f.name, v.subject, w))
-		}
-		if len(amiss) > 0 {
-			for _, text := range v.subject.logs {
-				l.sayf("%s: %v: %s", f.name, v.subject, text)
-			}
 		}
 	}
 	return row, wrong, nil
+}
+
+// sayAll tells what became of a database, and what its programs said if that is amiss.
+func (l *lab) sayAll(v verdict) {
+	l.sayf("%s: %v: %s, first commit of the other after %v", v.fault.name, v.subject, v.cell(), v.gap)
+	amiss := v.amiss()
+	for _, w := range amiss {
+		l.sayf("%s: %v: %s", v.fault.name, v.subject, w)
+	}
+	if len(amiss) > 0 {
+		for _, text := range v.subject.logs {
+			l.sayf("%s: %v: %s", v.fault.name, v.subject, text)
+		}
+	}
 }
 
 // mode is the journal mode of a mount: another one for each fault, unless it was chosen.

@@ -22,6 +22,7 @@ type verdict struct {
 	waited  time.Duration // the longest operation of those that the fault did not happen to
 	gap     time.Duration // from the fault to the first commit of the other client
 	hung    []string      // who waited for longer than bound, or could not come back
+	alone   bool          // it hung beside other mounts, and this is what came of it alone
 }
 
 // bound is how long somebody may wait whom the fault did not happen to: for the lease to
@@ -61,8 +62,35 @@ func judge(s *subject, f fault, wrong []string, mark time.Duration) verdict {
 	return v
 }
 
+// playAlone has each subject that only hung beside others meet the fault once more, alone:
+// a host that is too slow for all mounts at once may have made it wait. Damage stands as it
+// is, and so does what hung alone.
+func playAlone(verdicts []verdict, play func(*subject) (verdict, error)) error {
+	if len(verdicts) == 1 {
+		return nil
+	}
+	for i, v := range verdicts {
+		if s := v.subject; s.who == holdfast && len(v.hung) > 0 && len(v.wrong) == 0 {
+			again, err := play(&subject{lab: s.lab, mount: s.mount, who: s.who, mode: s.mode})
+			if err != nil {
+				return err
+			}
+			again.alone = true
+			verdicts[i] = again
+		}
+	}
+	return nil
+}
+
 // cell is what the table says.
 func (v verdict) cell() string {
+	if v.alone {
+		return "hung; alone: " + v.outcome()
+	}
+	return v.outcome()
+}
+
+func (v verdict) outcome() string {
 	switch what := v.damage(); {
 	case what != "":
 		return what
@@ -73,6 +101,9 @@ func (v verdict) cell() string {
 	}
 	return fmt.Sprintf("ok %d, %.0fs", v.acked, v.waited.Seconds())
 }
+
+// amiss is all that should not be.
+func (v verdict) amiss() []string { return append(slices.Clone(v.wrong), v.hung...) }
 
 // damage names what is wrong with the data, in the order of how bad it is.
 func (v verdict) damage() string {

@@ -84,14 +84,17 @@ func fakeQEMU(t *testing.T, script string) image.Image {
 }
 
 func TestBootThatFailsLeavesNothing(t *testing.T) {
-	tests := []struct{ name, script, want string }{
-		{"QEMU fails", "echo 'no such board' >&2; exit 1", "no such board"},
-		{"QEMU hangs", "exec sleep 1000", "deadline exceeded"},
+	tests := []struct {
+		name, script, want string
+		limit              time.Duration
+	}{
+		{"QEMU fails", "echo 'no such board' >&2; exit 1", "no such board", 20 * time.Second},
+		{"QEMU hangs", "exec sleep 1000", "deadline exceeded", 2 * time.Second},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), tt.limit)
 			defer cancel()
 			_, err := Boot(ctx, Config{Dir: dir, Image: fakeQEMU(t, tt.script), Clients: 2, Accel: "tcg"})
 			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "machine: server: ") {

@@ -95,7 +95,8 @@ func both(t *testing.T, guard string, f func(t *testing.T, removed bool, without
 	}
 }
 
-// briefly is how a database of these tests is opened.
+// briefly is how the victim opens a database of these tests: its ttl is what the heir waits
+// for.
 func briefly(path string, without ...string) workload.Open {
 	o := trapping(path, without...)
 	o.TTL = time.Second
@@ -110,7 +111,7 @@ var finishing = workload.Trap{Ops: []string{workload.OpTruncate, workload.OpRemo
 func TestWithoutVerification(t *testing.T) {
 	both(t, workload.GuardVerify, func(t *testing.T, removed bool, without []string) {
 		path := newDatabase(t)
-		p := newPair(t, 0, briefly(path, append(without, workload.GuardClock)...), briefly(path))
+		p := newPair(t, 0, briefly(path, append(without, workload.GuardClock)...), trapping(path))
 		done := p.holds(finishing)
 		if o := <-p.inherit(); o.Outcome != workload.OK {
 			t.Fatalf("%v: %s", &o, o.Err)
@@ -129,7 +130,7 @@ func TestWithoutVerification(t *testing.T) {
 func TestWithoutTheFence(t *testing.T) {
 	both(t, workload.GuardFence, func(t *testing.T, removed bool, without []string) {
 		path := newDatabase(t)
-		p := newPair(t, 0, briefly(path, without...), briefly(path, without...))
+		p := newPair(t, 0, briefly(path, without...), trapping(path, without...))
 		done := p.holds(workload.Trap{Ops: []string{workload.OpWrite}, Name: "app.db", N: 2}) // the accounts
 		p.victim.signal(syscall.SIGSTOP)
 		if o := <-p.inherit(); o.Outcome != workload.OK {
@@ -142,7 +143,7 @@ func TestWithoutTheFence(t *testing.T) {
 		}
 		// What the heir has cached is right: another connection reads what is there.
 		p.heir.must(workload.Command{Do: workload.DoClose, Conn: "1"})
-		p.heir.open(briefly(path, without...), "1")
+		p.heir.open(p.to, "1")
 		p.demand(removed, "by the ledger")
 	})
 }
@@ -152,7 +153,7 @@ func TestWithoutTheFence(t *testing.T) {
 func TestWithoutTheTrace(t *testing.T) {
 	both(t, workload.GuardTrace, func(t *testing.T, removed bool, without []string) {
 		path := newDatabase(t)
-		p := newPair(t, 4, briefly(path, append(without, workload.GuardClock)...), briefly(path))
+		p := newPair(t, 4, briefly(path, append(without, workload.GuardClock)...), trapping(path))
 		done := p.holds(workload.Trap{Ops: []string{workload.OpWrite}, Name: "*-journal"})
 		p.heir.trap(workload.Trap{ID: "copy", Ops: []string{workload.OpRead}, Name: "app.db", Since: workload.SinceTakeover, N: 2, After: true})
 		heirs := p.inherit()
