@@ -144,7 +144,7 @@ func TestRealDataIsUpdatedLikeSQLiteDoes(t *testing.T) {
 	statements := lasting(20, 60)
 	done := make(chan error, writers)
 	for i := range writers {
-		a := startAgent(t, leased(path, "ttl", "2s"), []wrap{host, containedIfAllowed(t), host}[i])
+		a := startAgent(t, leased(path), []wrap{host, containedIfAllowed(t), host}[i])
 		go func() {
 			var failed error
 			for n := range statements {
@@ -164,7 +164,7 @@ func TestRealDataIsUpdatedLikeSQLiteDoes(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	a := startAgent(t, leased(path, "ttl", "2s"))
+	a := startAgent(t, leased(path))
 	queries := everything(a)
 	text := content(a, queries)
 	a.must("close", "")

@@ -31,7 +31,7 @@ func TestStormOverPlugin(t *testing.T) {
 	if testservers.Wanted() {
 		length = 20 * time.Second
 	}
-	_, outcomes, lost := weather(t, path, lock(path), 4, length, 1, 20)
+	outcomes, lost := weather(t, path, lock(path), 4, length, demand{least: 1, total: 20})
 	t.Logf("%v, %d were lost", outcomes, lost)
 }
 

@@ -6,9 +6,12 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"io"
+	"os"
 	"sort"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,7 +22,6 @@ import (
 type rivalSettings struct {
 	DSN  string
 	Name string
-	For  time.Duration
 }
 
 // A row is what a rival says of each that it tried to write.
@@ -29,7 +31,7 @@ type row struct {
 	Err string
 }
 
-// rival writes rows, one in each transaction, as fast as it can.
+// rival writes rows, one in each transaction, as fast as it can, until its input ends.
 func rival() error {
 	var s rivalSettings
 	if err := settings(&s); err != nil {
@@ -40,7 +42,12 @@ func rival() error {
 		return err
 	}
 	db.SetMaxOpenConns(1)
-	for n, end := 0, time.Now().Add(s.For); time.Now().Before(end); n++ {
+	var ended atomic.Bool
+	go func() {
+		io.Copy(io.Discard, os.Stdin)
+		ended.Store(true)
+	}()
+	for n := 0; !ended.Load(); n++ {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		_, err := db.ExecContext(ctx, `INSERT INTO t VALUES (?, ?, randomblob(200))`, s.Name, n)
 		cancel()
@@ -67,8 +74,9 @@ func (r *rivalry) String() string {
 
 var names = [2]string{"one", "two"}
 
-// compete has two processes write for a while. The path is in the dsn.
-func compete(t *testing.T, dsn string, d time.Duration, wraps [2]wrap) *rivalry {
+// compete has two processes write for a while, and where the machine is slow for a minute
+// longer until enough has happened, unless that is nil. The path is in the dsn.
+func compete(t *testing.T, dsn string, d time.Duration, enough func(*rivalry) bool, wraps [2]wrap) *rivalry {
 	t.Helper()
 	a := startAgent(t, dsn)
 	a.exec(`CREATE TABLE t (name TEXT, n INTEGER, b BLOB)`)
@@ -77,17 +85,33 @@ func compete(t *testing.T, dsn string, d time.Duration, wraps [2]wrap) *rivalry 
 	a.end()
 
 	var r rivalry
-	var told [2][]row
+	var mu sync.Mutex
+	var told [2][]row // guarded by mu
 	var ps [2]*process
 	var heard sync.WaitGroup
 	for i := range ps {
-		p := start(t, "rival", rivalSettings{DSN: dsn, Name: names[i], For: d}, wraps[i])
+		p := start(t, "rival", rivalSettings{DSN: dsn, Name: names[i]}, wraps[i])
 		ps[i] = p
 		heard.Go(func() { // nobody may have to wait until the other was listened to
 			for w := (row{}); p.next(&w); w = (row{}) {
+				mu.Lock()
 				told[i] = append(told[i], w)
+				mu.Unlock()
 			}
 		})
+	}
+	happened := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		r.count(told)
+		return enough(&r)
+	}
+	time.Sleep(d)
+	for longest := time.Now().Add(time.Minute); enough != nil && !happened() && time.Now().Before(longest); {
+		time.Sleep(50 * time.Millisecond)
+	}
+	for _, p := range ps {
+		p.in.Close()
 	}
 	heard.Wait()
 	for _, p := range ps {
@@ -99,14 +123,34 @@ func compete(t *testing.T, dsn string, d time.Duration, wraps [2]wrap) *rivalry 
 	return &r
 }
 
-// check compares what was acknowledged with what is there.
-func (r *rivalry) check(t *testing.T, dsn string, told [2][]row) {
-	t.Helper()
+// count counts what was acknowledged, and the turns of that.
+func (r *rivalry) count(told [2][]row) {
 	type at struct {
 		who  int
 		when int64
 	}
 	var order []at
+	r.acknowledged, r.turns = [2]int{}, 0
+	for i, rows := range told {
+		for _, w := range rows {
+			if w.Err == "" {
+				r.acknowledged[i]++
+				order = append(order, at{i, w.At})
+			}
+		}
+	}
+	sort.Slice(order, func(i, j int) bool { return order[i].when < order[j].when })
+	for i := 1; i < len(order); i++ {
+		if order[i].who != order[i-1].who {
+			r.turns++
+		}
+	}
+}
+
+// check compares what was acknowledged with what is there.
+func (r *rivalry) check(t *testing.T, dsn string, told [2][]row) {
+	t.Helper()
+	r.count(told)
 	there, trouble := present(t, dsn)
 	r.damage = append(r.damage, trouble...)
 	for i, rows := range told {
@@ -116,9 +160,6 @@ func (r *rivalry) check(t *testing.T, dsn string, told [2][]row) {
 			delete(there, key)
 			if w.Err != "" {
 				r.failures = append(r.failures, key+": "+w.Err)
-			} else {
-				r.acknowledged[i]++
-				order = append(order, at{i, w.At})
 			}
 			if w.Err == "" && found == 0 {
 				r.damage = append(r.damage, key+" was acknowledged and is lost")
@@ -130,12 +171,6 @@ func (r *rivalry) check(t *testing.T, dsn string, told [2][]row) {
 	}
 	for key := range there {
 		r.damage = append(r.damage, key+" is there and was never tried")
-	}
-	sort.Slice(order, func(i, j int) bool { return order[i].when < order[j].when })
-	for i := 1; i < len(order); i++ {
-		if order[i].who != order[i-1].who {
-			r.turns++
-		}
 	}
 }
 
@@ -161,13 +196,18 @@ func present(t *testing.T, dsn string) (there map[string]int, trouble []string) 
 	return there, trouble
 }
 
+// inTurns reports for a rivalry whether both got on, and took so many turns at least.
+func inTurns(n int) func(*rivalry) bool {
+	return func(r *rivalry) bool { return min(r.acknowledged[0], r.acknowledged[1]) >= 10 && r.turns >= n }
+}
+
 // fair fails the test if anything was lost, failed, or kept from its turn.
 func (r *rivalry) fair(t *testing.T, path string, turns int) {
 	t.Helper()
 	for _, d := range first(append(r.damage, r.failures...), 10) {
 		t.Error(d)
 	}
-	if min(r.acknowledged[0], r.acknowledged[1]) < 10 || r.turns < turns {
+	if !inTurns(turns)(r) {
 		t.Errorf("%v: want both to get on, and %d turns", r, turns)
 	}
 	if text, ok := stock(t, path, "PRAGMA integrity_check; SELECT count(*) FROM t;"); ok {
@@ -186,15 +226,16 @@ func TestTwoNamespacesLoseNothing(t *testing.T) {
 	path := database(t)
 	d := lasting(5*time.Second, 30*time.Second)
 	w := contained(t)
-	r := compete(t, leased(path, "ttl", "2s"), d, [2]wrap{w, w})
-	r.fair(t, path, int(d/time.Second))
+	turns := int(d / time.Second)
+	r := compete(t, leased(path), d, inTurns(turns), [2]wrap{w, w})
+	r.fair(t, path, turns)
 }
 
 // The same between processes that see each other.
 func TestTwoProcessesLoseNothing(t *testing.T) {
 	t.Parallel()
 	path := database(t)
-	r := compete(t, leased(path), 2*time.Second, [2]wrap{host, host})
+	r := compete(t, leased(path), 2*time.Second, inTurns(2), [2]wrap{host, host})
 	r.fair(t, path, 2)
 }
 
@@ -213,10 +254,14 @@ func TestBrokenLocksLoseRows(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w := tt.wrap(t)
+			var enough func(*rivalry) bool
+			if !tt.damage {
+				enough = inTurns(0)
+			}
 			end := time.Now().Add(20 * time.Second)
 			for try := 1; ; try++ {
 				path := database(t)
-				r := compete(t, dsn(path, "lock", tt.lock, "_pragma", "busy_timeout(20000)"), time.Second, [2]wrap{w, w})
+				r := compete(t, dsn(path, "lock", tt.lock, "_pragma", "busy_timeout(20000)"), time.Second, enough, [2]wrap{w, w})
 				t.Logf("%v; damage: %d", r, len(r.damage))
 				switch {
 				case !tt.damage:
@@ -239,12 +284,13 @@ func TestTwoWALProcessesAlternate(t *testing.T) {
 	t.Parallel()
 	path := database(t)
 	d := lasting(3*time.Second, 10*time.Second)
+	turns := int(d / time.Second)
 	stop, watched := make(chan struct{}), make(chan int)
 	go func() { watched <- watchAlone(t, path, stop) }()
-	r := compete(t, leased(path, "ttl", "2s", "_pragma", "journal_mode(wal)"), d, [2]wrap{host, containedIfAllowed(t)})
+	r := compete(t, leased(path, "_pragma", "journal_mode(wal)"), d, inTurns(turns), [2]wrap{host, containedIfAllowed(t)})
 	close(stop)
 	looks := <-watched
-	r.fair(t, path, int(d/time.Second))
+	r.fair(t, path, turns)
 	if looks < 100 {
 		t.Errorf("the register was seen in use only %d times", looks)
 	}

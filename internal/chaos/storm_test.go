@@ -28,6 +28,7 @@ type storm struct {
 	t     *testing.T
 	path  string
 	lock  []string // parameters of the lock
+	times []string // further ones of those who work: a ttl so short that there are losses
 	ttl   time.Duration
 	guard time.Duration
 	limit time.Duration // of an operation
@@ -104,7 +105,7 @@ func (sl *slot) settings() stormSettings {
 	s.launched++
 	set := stormSettings{Number: s.launched, ReadOnly: sl.readOnly, Seed: s.rng.Uint64(), Limit: s.limit}
 	for range sl.clients {
-		params := append(slices.Clone(s.lock), sl.lock...)
+		params := slices.Concat(s.lock, s.times, sl.lock)
 		params = append(params, "_pragma", "busy_timeout(60000)")
 		if sl.readOnly {
 			params = append(params, "mode", "ro")
