@@ -161,7 +161,7 @@ func TestNamesThatDifferByASuffix(t *testing.T) {
 // has it open is refused, and nobody is let in before a file was adopted.
 func TestRegisterDeletedInMidFlight(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "app.db")
-	name := "file:" + path + "?lock=leasefile&poll=50ms&ttl=1s&_pragma=busy_timeout(2000)"
+	name := "file:" + path + "?lock=leasefile&poll=50ms&_pragma=busy_timeout(30000)"
 	db := open(t, name, Options{})
 	exec(t, db, `CREATE TABLE t (x); INSERT INTO t VALUES (1)`)
 	tx := begin(t, db, `INSERT INTO t VALUES (2)`)

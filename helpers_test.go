@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"net/url"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -101,6 +102,21 @@ func elsewhere(t testing.TB, name string, o Options) *sql.DB {
 	return open(t, name, o)
 }
 
+// scratch returns an empty directory, in memory where there is one: a disk may take long
+// over the syncs of these tests.
+func scratch(t testing.TB) string {
+	t.Helper()
+	if _, err := os.Stat("/dev/shm"); err != nil {
+		return t.TempDir()
+	}
+	dir, err := os.MkdirTemp("/dev/shm", "holdfast-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
 // lease returns a path for a database and the options to open it by a lease.
 func lease(t testing.TB, params ...string) (string, Options) {
 	t.Helper()
@@ -108,7 +124,7 @@ func lease(t testing.TB, params ...string) (string, Options) {
 	for i := 0; i < len(params); i += 2 {
 		o.Params.Add(params[i], params[i+1])
 	}
-	return filepath.Join(t.TempDir(), "app.db"), o
+	return filepath.Join(scratch(t), "app.db"), o
 }
 
 func exec(t testing.TB, db interface {

@@ -52,21 +52,22 @@ func TestSettleBesideOpenConnections(t *testing.T) {
 
 // Whoever is in the middle of a transaction is named, and loses nothing.
 func TestSettleInTheMiddleOfATransaction(t *testing.T) {
-	path, o, _ := takenOver(t)
-	o.Params.Set("ttl", "500ms")
-	db := elsewhere(t, path, o)
-	tx := begin(t, db, `INSERT INTO t VALUES (10)`)
-	err := Settle(t.Context(), dsn(path, o)+"&ttl=500ms", true, nil)
-	var held *HeldError
-	if !errors.As(err, &held) || !strings.Contains(err.Error(), "it is in use: ") || strings.Contains(err.Error(), "\n") {
-		t.Errorf("settle: %v, want who holds it", err)
-	}
-	if err := tx.Commit(); err != nil {
-		t.Error(err)
-	}
-	if n := query[int](t, db, `SELECT sum(x) FROM t`); n != 11 {
-		t.Errorf("the sum is %d, want 11", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		path, o, _ := takenOver(t)
+		db := elsewhere(t, path, o)
+		tx := begin(t, db, `INSERT INTO t VALUES (10)`)
+		err := Settle(t.Context(), dsn(path, o), true, nil)
+		var held *HeldError
+		if !errors.As(err, &held) || !strings.Contains(err.Error(), "it is in use: ") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("settle: %v, want who holds it", err)
+		}
+		if err := tx.Commit(); err != nil {
+			t.Error(err)
+		}
+		if n := query[int](t, db, `SELECT sum(x) FROM t`); n != 11 {
+			t.Errorf("the sum is %d, want 11", n)
+		}
+	})
 }
 
 func TestSettleThatIsRefused(t *testing.T) {

@@ -101,6 +101,14 @@ type step struct {
 
 func steps(all ...step) error {
 	for _, s := range all {
+		want, failure := s.want.(error)
+		patience := 10 * time.Second // processes may have to make way
+		if failure {
+			patience = 0
+		}
+		if err := s.conn.BusyTimeout(patience); err != nil {
+			return err
+		}
 		if text, ok := s.want.(string); ok {
 			got := ""
 			if err := rows(s.conn, s.sql, func(stmt *sqlite3.Stmt) { got += stmt.ColumnText(0) }); err != nil {
@@ -111,7 +119,6 @@ func steps(all ...step) error {
 			}
 			continue
 		}
-		want, _ := s.want.(error)
 		if err := s.conn.Exec(s.sql); !errors.Is(err, want) {
 			return fmt.Errorf("%s = %v, want %v", s.sql, err, want)
 		}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/holdfastdb/holdfast/backends/flock"
@@ -154,12 +155,14 @@ func TestChecksFindPlantedFaults(t *testing.T) {
 				if c.Name != check {
 					continue
 				}
-				s := subject(t, &broken{sqlitevfs.Find("os").(sqlitevfs.VFSFilename), fault})
-				err := c.Run(t.Context(), s)
-				if err == nil {
-					t.Errorf("%q found nothing", check)
-				}
-				t.Log(err)
+				synctest.Test(t, func(t *testing.T) { // some of them have it wait
+					s := subject(t, &broken{sqlitevfs.Find("os").(sqlitevfs.VFSFilename), fault})
+					err := c.Run(t.Context(), s)
+					if err == nil {
+						t.Errorf("%q found nothing", check)
+					}
+					t.Log(err)
+				})
 				return
 			}
 			t.Errorf("there is no check %q", check)

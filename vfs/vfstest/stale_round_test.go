@@ -209,7 +209,7 @@ func (r *round) overtake(rest chan<- error, goOn <-chan struct{}) {
 			close(there)
 			select {
 			case <-goOn:
-			case <-time.After(100 * time.Millisecond): // the other one may rightly wait for this one
+			case <-time.After(10 * time.Second): // the other one may rightly wait for this one
 			}
 		}
 		return nil
