@@ -29,6 +29,7 @@ type fakeServer struct {
 	version int
 	deleted map[string]int // by name: version at which
 	uids    int
+	forgets bool                 // what came after any resourceVersion
 	refuse  map[string]int       // by method: status that it is refused with
 	asked   []string             // methods
 	hold    chan chan<- struct{} // if set, the next PUT offers its release here, and waits
@@ -113,15 +114,18 @@ func (s *fakeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+var leaseType = meta.TypeMeta{Kind: "Lease", APIVersion: "coordination.k8s.io/v1"}
+
 func (s *fakeServer) store(name string, object *coordination.Lease) {
 	s.version++
 	object.ResourceVersion = strconv.Itoa(s.version)
-	object.TypeMeta = meta.TypeMeta{Kind: "Lease", APIVersion: "coordination.k8s.io/v1"}
+	object.TypeMeta = leaseType
 	s.leases[name] = object
 	s.cond.Broadcast()
 }
 
-// watch tells of what is there, and then of one change.
+// watch tells of what came after a resourceVersion, or without one of what is there, and
+// then of each change.
 func (s *fakeServer) watch(w http.ResponseWriter, r *http.Request, name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,15 +136,29 @@ func (s *fakeServer) watch(w http.ResponseWriter, r *http.Request, name string) 
 		return
 	}
 	begun, known := s.version, s.leases[name]
-	tell := func(kind string, object *coordination.Lease) {
+	tell := func(kind string, object any) {
 		raw, _ := json.Marshal(object)
 		json.NewEncoder(w).Encode(meta.WatchEvent{Type: kind, Object: runtimeRaw(raw)})
 		w.(http.Flusher).Flush()
 	}
 	w.Header().Set("Content-Type", "application/json")
-	if known != nil {
+	since := r.URL.Query().Get("resourceVersion")
+	switch {
+	case since != "" && s.forgets:
+		tell("ERROR", &meta.Status{
+			TypeMeta: meta.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: meta.StatusFailure, Code: http.StatusGone,
+			Reason: meta.StatusReasonExpired, Message: "too old resource version, says the server",
+		})
+		return
+	case since != "":
+		begun, _ = strconv.Atoi(since)
+		if known == nil || known.ResourceVersion != since {
+			known = &coordination.Lease{TypeMeta: leaseType, ObjectMeta: meta.ObjectMeta{Name: name, ResourceVersion: since}}
+		}
+		w.(http.Flusher).Flush()
+	case known != nil:
 		tell("ADDED", known)
-	} else {
+	default:
 		w.(http.Flusher).Flush()
 	}
 	// Under the lock: between a look at the context and the wait nobody would hear it.

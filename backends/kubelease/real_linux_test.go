@@ -161,7 +161,7 @@ func TestTokenRotated(t *testing.T) {
 }
 
 // shortened returns a token like another, signed by the server's own key, that the server
-// takes for a few seconds more.
+// takes for 20 s more: long enough to be used before.
 func shortened(t *testing.T, s *testservers.Server, token string) string {
 	t.Helper()
 	const leeway = time.Minute // that the server allows for clocks
@@ -172,7 +172,7 @@ func shortened(t *testing.T, s *testservers.Server, token string) string {
 	must(t, err)
 	claims := map[string]any{}
 	must(t, json.Unmarshal(text, &claims))
-	ends := time.Now().Add(5*time.Second - leeway).Unix()
+	ends := time.Now().Add(20*time.Second - leeway).Unix()
 	claims["exp"], claims["iat"], claims["nbf"] = ends, ends-600, ends-600
 	if text, err = json.Marshal(claims); err != nil {
 		t.Fatal(err)
@@ -261,7 +261,7 @@ func TestLeaseTellsTheTruth(t *testing.T) {
 	admin := realConfig(t, testservers.Shared(t, testservers.Kube))
 	client, err := leases.NewForConfig(admin)
 	must(t, err)
-	c, l := coordinated(t, register(t, admin, "truth"), 3*time.Second)
+	c, l := coordinated(t, register(t, admin, "truth"), 30*time.Second)
 	for _, level := range []locking.Level{locking.Shared, locking.Reserved, locking.Exclusive} {
 		must(t, l.Lock(t.Context(), level, nil))
 	}
@@ -271,7 +271,7 @@ func TestLeaseTellsTheTruth(t *testing.T) {
 	if spec.HolderIdentity == nil || !strings.Contains(*spec.HolderIdentity, "app-0") {
 		t.Errorf("holderIdentity is %s", show(spec.HolderIdentity))
 	}
-	if show(spec.LeaseDurationSeconds) != "3" || spec.LeaseTransitions == nil || *spec.LeaseTransitions != int32(l.Epoch()) || l.Epoch() == 0 {
+	if show(spec.LeaseDurationSeconds) != "30" || spec.LeaseTransitions == nil || *spec.LeaseTransitions != int32(l.Epoch()) || l.Epoch() == 0 {
 		t.Errorf("leaseDurationSeconds %s, leaseTransitions %s; the epoch is %d", show(spec.LeaseDurationSeconds), show(spec.LeaseTransitions), l.Epoch())
 	}
 	if spec.AcquireTime == nil || spec.RenewTime == nil || time.Since(spec.RenewTime.Time).Abs() > time.Minute || spec.RenewTime.Before(spec.AcquireTime) {
@@ -313,14 +313,14 @@ func TestLeaderElectionOnTheSameLease(t *testing.T) {
 		r := register(t, admin, "elected")
 		_, _, err := r.Read(t.Context())
 		checkLine(t, err, locking.ErrForeign, "another program", "a-controller", "name another Lease")
-		_, l := coordinated(t, r, 3*time.Second)
+		_, l := coordinated(t, r, 30*time.Second)
 		if err := l.Lock(t.Context(), locking.Shared, nil); !errors.Is(err, locking.ErrForeign) {
 			t.Errorf("lock = %v", err)
 		}
 	})
 	t.Run("it came later", func(t *testing.T) {
 		r := register(t, admin, "used")
-		c, l := coordinated(t, r, 3*time.Second)
+		c, l := coordinated(t, r, 30*time.Second)
 		must(t, l.Lock(t.Context(), locking.Shared, nil))
 		must(t, l.Unlock(locking.None))
 		must(t, c.Close(t.Context()))
@@ -334,16 +334,19 @@ func TestLeaderElectionOnTheSameLease(t *testing.T) {
 }
 
 // A holder that cannot reach the server for longer than the ttl stops by itself, says why,
-// and works again when the server is back.
+// and works again when the server is back. So does a watch of what happened before.
 func TestServerUnreachable(t *testing.T) {
 	testservers.Need(t)
 	s := testservers.Start(t, testservers.Kube)
 	config := realConfig(t, s)
-	const ttl = 2 * time.Second
+	const ttl = 10 * time.Second // the lock must get there before it runs out
 	_, l := coordinated(t, register(t, config, testLease), ttl)
 	must(t, l.Lock(t.Context(), locking.Shared, nil))
 	must(t, l.Lock(t.Context(), locking.Reserved, nil))
 	epoch := l.Epoch()
+	gone := register(t, config, "gone")
+	was := mustSwap(t, gone, locking.Unused, "value")
+	must(t, wipe(gone))
 	s.Kill()
 	<-time.After(ttl) // that is the promise: no later than a ttl after the last renewal
 	if err := l.Check(); !errors.Is(err, locking.ErrLost) {
@@ -359,6 +362,12 @@ func TestServerUnreachable(t *testing.T) {
 		t.Fatal("a lock without a server")
 	}
 	must(t, s.Run())
+	// It has forgotten what came after that version, and says so to who watches from there.
+	ctx, cancel = context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := gone.Watch(ctx, was); err != nil {
+		t.Errorf("watch of a Lease that was deleted before = %v", err)
+	}
 	must(t, next.Lock(t.Context(), locking.Shared, func() bool { return true }))
 	must(t, next.Lock(t.Context(), locking.Reserved, func() bool { return true }))
 	if next.Epoch() <= epoch {

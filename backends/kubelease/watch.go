@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	coordination "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -29,12 +30,24 @@ func (r *Register) Watch(ctx context.Context, known locking.Version) error {
 	return nil
 }
 
+// watch begins at the known version where it can: it misses no deletion, and costs no GET.
 func (r *Register) watch(ctx context.Context, known locking.Version) error {
+	_, since, _ := strings.Cut(string(known), "/") // its resourceVersion: see identity
+	err := r.follow(ctx, known, since)
+	if apierrors.IsResourceExpired(err) || apierrors.IsGone(err) {
+		// The API server has forgotten what came after it.
+		err = r.follow(ctx, known, "")
+	}
+	return err
+}
+
+// follow watches for what comes after a resourceVersion, or without one for what is there
+// and what comes then.
+func (r *Register) follow(ctx context.Context, known locking.Version, since string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	// Without a resourceVersion the watch begins with what is there now.
-	options := &meta.ListOptions{Watch: true, FieldSelector: fields.OneTermEqualSelector(meta.ObjectNameField, r.lease).String()}
+	options := &meta.ListOptions{Watch: true, ResourceVersion: since, FieldSelector: fields.OneTermEqualSelector(meta.ObjectNameField, r.lease).String()}
 	var w watch.Interface
 	err := r.client.with(func(c rest.Interface) (err error) {
 		w, err = c.Get().Namespace(r.namespace).Resource("leases").VersionedParams(options, runtime.NewParameterCodec(leaseTypes)).Watch(ctx)
@@ -50,6 +63,12 @@ func (r *Register) watch(ctx context.Context, known locking.Version) error {
 		return r.explain("watch", err)
 	}
 	defer w.Stop()
+	if since == "" && known != locking.Unused {
+		// It tells of what is there, but not that a Lease is there no more.
+		if s, err := r.look(ctx); err != nil || s.version() != known {
+			return err
+		}
+	}
 	for {
 		select {
 		case <-ctx.Done():

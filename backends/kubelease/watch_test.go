@@ -29,6 +29,25 @@ func TestWatchCut(t *testing.T) {
 	}
 }
 
+// A server that has forgotten what came after the known version tells of what comes now, and
+// of a Lease that is gone.
+func TestWatchFromLongAgo(t *testing.T) {
+	r, s, _ := fakeRegister(t)
+	s.set(func() { s.forgets = true })
+	version := mustSwap(t, r, locking.Unused, "one")
+	told, before := make(chan error), s.count(http.MethodGet)
+	go func() { told <- r.Watch(t.Context(), version) }()
+	s.await(http.MethodGet, before+1) // the watch that begins with what is there has begun
+	after := mustSwap(t, register(t, s.config, testLease), version, "two")
+	if err := <-told; err != nil {
+		t.Errorf("watch while it is swapped = %v", err)
+	}
+	must(t, wipe(r))
+	if err := r.Watch(t.Context(), after); err != nil {
+		t.Errorf("watch after it was deleted = %v", err)
+	}
+}
+
 // Without watches a waiter polls, and is let in all the same.
 func TestNoWatchAllowed(t *testing.T) {
 	r, s, _ := fakeRegister(t)
@@ -50,7 +69,7 @@ func TestNoWatchAllowed(t *testing.T) {
 // lockOf returns a lock of a coordinator of its own over a register.
 func lockOf(t *testing.T, r locking.Register) locking.Lock {
 	t.Helper()
-	c, err := locking.NewCoordinator(r, locking.Options{TTL: 3 * time.Second})
+	c, err := locking.NewCoordinator(r, locking.Options{TTL: 30 * time.Second})
 	must(t, err)
 	l, err := c.NewLock()
 	must(t, err)

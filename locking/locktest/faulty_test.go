@@ -29,6 +29,7 @@ type faults struct {
 	cancelled                                   error // joined to the context's
 	watchDeaf, watchMissesWipe, watchNeverWaits bool
 	watchIgnoresContext, watchFails             bool
+	watchForgetsWipe                            bool // what was wiped before it began
 }
 
 // A cell is what the openers share.
@@ -184,11 +185,14 @@ func (o *opener) Watch(ctx context.Context, known locking.Version) error {
 	}
 	poll := time.NewTicker(10 * time.Millisecond)
 	defer poll.Stop()
+	o.cell.mu.Lock()
+	first := o.present
+	o.cell.mu.Unlock()
 	for {
 		o.cell.mu.Lock()
 		present := o.present
 		o.cell.mu.Unlock()
-		deaf := o.watchDeaf || o.watchMissesWipe && present == locking.Unused
+		deaf := o.watchDeaf || o.watchMissesWipe && present == locking.Unused || o.watchForgetsWipe && first == locking.Unused && present == first
 		if o.watchNeverWaits || present != known && !deaf {
 			return nil
 		}

@@ -54,6 +54,7 @@ func TestPlantedFaults(t *testing.T) {
 		{"takes effect though cancelled", "Cancelled", faults{cancelledTakesEffect: true}},
 		{"watch is deaf", "Watch", faults{watchDeaf: true}},
 		{"watch does not see a wipe", "Watch", faults{watchMissesWipe: true}},
+		{"watch does not see an earlier wipe", "Watch", faults{watchForgetsWipe: true}},
 		{"watch never waits", "Watch", faults{watchNeverWaits: true}},
 		{"watch ignores the context", "Watch", faults{watchIgnoresContext: true}},
 		{"watch does not work", "Watch", faults{watchFails: true}},

@@ -11,7 +11,7 @@ import (
 
 const (
 	watchBound  = 10 * time.Second       // for what must happen
-	watchSettle = 100 * time.Millisecond // for a watch to begin; being too short proves less, but breaks nothing
+	watchSettle = 100 * time.Millisecond // for a watch to begin; if it takes longer, the change comes before it, and is to be told too
 )
 
 // watch: a watcher hears of every kind of change, and obeys its context.
@@ -48,7 +48,13 @@ func watch(ctx context.Context, s Subject) error {
 	if err := obeys(ctx, w, version); err != nil {
 		return err
 	}
-	return change("the cell is deleted", s.Wipe)
+	if err := change("the cell is deleted", s.Wipe); err != nil {
+		return err
+	}
+	if err := within(func() error { return w.Watch(ctx, version) }); err != nil {
+		return fmt.Errorf("watch after the cell was deleted: %w", err)
+	}
+	return nil
 }
 
 // hears begins to watch, makes a change, and wants to be told.
