@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/holdfastdb/holdfast/backends/memory"
 	"github.com/holdfastdb/holdfast/locking"
@@ -49,7 +50,9 @@ func ExampleCoordinator() {
 	}
 
 	lock.Unlock(locking.None)
-	fmt.Println(second.Lock(ctx, locking.Shared, nil))
+	patient, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	fmt.Println(second.Lock(patient, locking.Shared, func() bool { return true }))
 	second.Unlock(locking.None)
 	// Output:
 	// held at EXCLUSIVE under epoch 1

@@ -59,8 +59,11 @@ func commitWithoutClocks(t *testing.T, seed uint64) (*ledger, *shelf) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	var users sync.WaitGroup
+	var once sync.Once
 	for p := range 3 {
-		c, err := NewCoordinator(&faulty{cell: reg, rnd: rand.New(rand.NewPCG(seed, uint64(p)))}, fenced(files))
+		f := &faulty{cell: reg, rnd: rand.New(rand.NewPCG(seed, uint64(p)))}
+		cutOff := func() { once.Do(func() { f.cutFor(15 * time.Second) }) }
+		c, err := NewCoordinator(f, fenced(files))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +72,7 @@ func commitWithoutClocks(t *testing.T, seed uint64) (*ledger, *shelf) {
 			var conns sync.WaitGroup
 			for u := range 2 {
 				rnd := rand.New(rand.NewPCG(seed, uint64(100+10*p+u)))
-				conns.Go(func() { commitAtRandom(ctx, t, c, files, book, rnd) })
+				conns.Go(func() { commitAtRandom(ctx, t, c, files, book, rnd, cutOff) })
 			}
 			conns.Wait()
 		})
@@ -103,7 +106,7 @@ func common(want, got []int) (both []int) {
 }
 
 // commitAtRandom makes commits until ctx ends, on one connection after the other.
-func commitAtRandom(ctx context.Context, t *testing.T, c *Coordinator, files *shelf, book *ledger, rnd *rand.Rand) {
+func commitAtRandom(ctx context.Context, t *testing.T, c *Coordinator, files *shelf, book *ledger, rnd *rand.Rand, cutOff func()) {
 	for ctx.Err() == nil {
 		l, err := c.NewLock()
 		if err != nil {
@@ -111,7 +114,7 @@ func commitAtRandom(ctx context.Context, t *testing.T, c *Coordinator, files *sh
 			return
 		}
 		for ctx.Err() == nil && l.Check() == nil {
-			if err := commitOne(ctx, l, files, book, rnd); err != nil {
+			if err := commitOne(ctx, l, files, book, rnd, cutOff); err != nil {
 				break
 			}
 			time.Sleep(time.Duration(rnd.IntN(500)) * time.Millisecond)
@@ -120,7 +123,9 @@ func commitAtRandom(ctx context.Context, t *testing.T, c *Coordinator, files *sh
 	}
 }
 
-func commitOne(ctx context.Context, l Lock, files *shelf, book *ledger, rnd *rand.Rand) error {
+// commitOne makes a commit. Before it is verified cutOff lets nothing through for longer
+// than a verification lasts, once in a run: chance alone leaves whole runs without a refusal.
+func commitOne(ctx context.Context, l Lock, files *shelf, book *ledger, rnd *rand.Rand, cutOff func()) error {
 	defer l.Unlock(None)
 	for _, level := range []Level{Shared, Reserved, Exclusive} {
 		if err := l.Lock(ctx, level, patient(time.Duration(rnd.IntN(20))*time.Second)); err != nil {
@@ -152,6 +157,7 @@ func commitOne(ctx context.Context, l Lock, files *shelf, book *ledger, rnd *ran
 	files.mu.Unlock()
 	time.Sleep(time.Duration(rnd.IntN(20)) * time.Millisecond)
 
+	cutOff()
 	err := l.Verify()
 	book.mu.Lock()
 	defer book.mu.Unlock()

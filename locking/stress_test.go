@@ -61,7 +61,10 @@ func (f *faulty) pass(ctx context.Context) error {
 	f.mu.Lock()
 	delay := time.Duration(f.rnd.IntN(30)) * time.Millisecond
 	if f.rnd.IntN(400) == 0 {
-		f.cut = time.Now().Add(time.Duration(f.rnd.IntN(25)) * time.Second)
+		// Never shorter: cutFor is to last.
+		if until := time.Now().Add(time.Duration(f.rnd.IntN(25)) * time.Second); until.After(f.cut) {
+			f.cut = until
+		}
 	}
 	delay += max(0, time.Until(f.cut))
 	f.mu.Unlock()

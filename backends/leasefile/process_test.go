@@ -100,7 +100,7 @@ func worker(t *testing.T, dir, name string, goal int) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute) // against a hang: a slow disk takes minutes
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, self)
 	cmd.Env = append(os.Environ(), workerVariable+"="+strings.Join([]string{dir, name, strconv.Itoa(goal)}, "\n"))

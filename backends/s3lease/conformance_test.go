@@ -1,6 +1,11 @@
 package s3lease
 
 import (
+	"bytes"
+	"crypto/md5"
+	"fmt"
+	"io"
+	"net/http"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -20,8 +25,47 @@ func TestConformanceOfRealStores(t *testing.T) {
 		t.Run(kind.String(), func(t *testing.T) {
 			s := realStore(t, kind)
 			access, secret := s.Keys()
-			locktest.RunInRealTime(t, subjects(t, s.URL(), access, secret))
+			var options []func(*s3.Options)
+			if kind.String() == testservers.Versitygw.String() {
+				options = append(options, func(o *s3.Options) { o.HTTPClient = untorn{o.HTTPClient, t} })
+			}
+			locktest.RunInRealTime(t, subjects(t, s.URL(), access, secret, options...))
 		})
+	}
+}
+
+// untorn sends a GET again whose ETag is not that of its body. versitygw reads the ETag of a
+// path and then opens the path: if a PUT comes in between it answers with the old ETag and
+// the new body. A swap from there is refused, so that does no harm, but History would look
+// for the swap that led there. The other way round, with a new ETag and an old body, it would
+// do harm, and the next GET would have that ETag too.
+type untorn struct {
+	s3.HTTPClient
+	t *testing.T
+}
+
+func (u untorn) Do(req *http.Request) (*http.Response, error) {
+	torn := ""
+	for {
+		resp, err := u.HTTPClient.Do(req)
+		if err != nil || req.Method != http.MethodGet || resp.StatusCode != http.StatusOK {
+			return resp, err
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil {
+			return nil, err
+		}
+		resp.Body = io.NopCloser(bytes.NewReader(body))
+		etag := resp.Header.Get("ETag")
+		if etag == torn {
+			u.t.Errorf("ETag %s is that of two bodies", etag)
+			return resp, nil
+		}
+		if etag == fmt.Sprintf(`"%x"`, md5.Sum(body)) {
+			return resp, nil
+		}
+		torn = etag
 	}
 }
 

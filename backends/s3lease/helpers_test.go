@@ -53,7 +53,7 @@ func fakeRegister(t *testing.T) (*Register, *fakeStore, *testservers.Wire) {
 }
 
 // subjects are cells at a store, each with a key of its own.
-func subjects(t *testing.T, url, access, secret string) func(testing.TB) locktest.Subject {
+func subjects(t *testing.T, url, access, secret string, options ...func(*s3.Options)) func(testing.TB) locktest.Subject {
 	var n atomic.Int64
 	return func(tb testing.TB) locktest.Subject {
 		w := newWire()
@@ -61,7 +61,9 @@ func subjects(t *testing.T, url, access, secret string) func(testing.TB) locktes
 		key = strings.ReplaceAll(key, ".", "-") + string(rune('a'+n.Add(1)))
 		admin := client(url, access, secret, nil)
 		return locktest.Subject{
-			Open:      func() (locking.Register, error) { return New(client(url, access, secret, w), testBucket, key), nil },
+			Open: func() (locking.Register, error) {
+				return New(s3.New(client(url, access, secret, w).Options(), options...), testBucket, key), nil
+			},
 			LoseReply: func() { w.Next(testservers.LoseReply) },
 			Wipe: func() error {
 				_, err := admin.DeleteObject(context.Background(), &s3.DeleteObjectInput{Bucket: aws.String(testBucket), Key: &key})
