@@ -28,6 +28,10 @@ type cell struct {
 	name  string // what stands for Fresh
 	wire  *wire
 
+	life    context.Context // ends when the check is over
+	end     context.CancelFunc
+	opening sync.RWMutex // is read-locked while something is opened
+
 	mu     sync.Mutex
 	closed bool     // guarded by mu
 	opened []func() // what frees what was opened; guarded by mu
@@ -40,6 +44,7 @@ func (s *suite) newCell(ctx context.Context) (*cell, error) {
 	var random [6]byte
 	rand.Read(random[:])
 	c := &cell{suite: s, name: hex.EncodeToString(random[:]), wire: new(wire)}
+	c.life, c.end = context.WithCancel(context.Background())
 	for _, d := range s.Plugin.Dirs {
 		if !strings.Contains(d.Path, Fresh) {
 			continue
@@ -105,10 +110,14 @@ func (c *cell) keep(free func()) error {
 // close frees all that was opened. It deletes the cell if it is known how, and ctx has not
 // ended.
 func (c *cell) close(ctx context.Context) {
+	// A check that was left alone may just be opening the plugin, which is not to be freed then.
+	c.end()
+	c.opening.Lock()
 	c.mu.Lock()
 	opened := c.opened
 	c.opened, c.closed = nil, true
 	c.mu.Unlock()
+	c.opening.Unlock()
 	for _, free := range slices.Backward(opened) {
 		free()
 	}
@@ -153,7 +162,9 @@ func (c *cell) open() (locking.Register, error) {
 
 // register opens a plugin as a lock.
 func (c *cell) register(p *wasmplugins.Plugin) (*register, error) {
-	r, err := p.Register(context.Background(), c.fill(c.suite.Database))
+	c.opening.RLock()
+	defer c.opening.RUnlock()
+	r, err := p.Register(c.life, c.fill(c.suite.Database))
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +195,9 @@ func (c *cell) openFS() (afero.Fs, error) {
 
 // files opens a plugin as a file system.
 func (c *cell) files(p *wasmplugins.Plugin) (*wasmplugins.FS, error) {
-	f, err := p.FS(context.Background())
+	c.opening.RLock()
+	defer c.opening.RUnlock()
+	f, err := p.FS(c.life)
 	if err != nil {
 		return nil, err
 	}
