@@ -292,7 +292,7 @@ func TestPoolAfterABrokenInstance(t *testing.T) {
 	path := filepath.Join(dir, "app.db")
 	f := cipherfs(t, dir, someKey)
 	db, err := holdfast.Open("file:"+filepath.ToSlash(path), holdfast.Options{FS: f, Lock: "leasefile", Params: url.Values{
-		"mode": {"rwc"}, "ttl": {"600ms"}, "_pragma": {"busy_timeout(20000)", "cache_size(4)"}}})
+		"mode": {"rwc"}, "ttl": {"5s"}, "_pragma": {"busy_timeout(20000)", "cache_size(4)"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -92,6 +92,9 @@ func TestDescribeBroken(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if unending(name) {
+				p.options.Limit = limit
+			}
 			got, err := p.Describe(t.Context())
 			if !errors.Is(err, ErrBroken) || !strings.Contains(err.Error(), bad.says) {
 				t.Errorf("error %v, want one that says %q", err, bad.says)

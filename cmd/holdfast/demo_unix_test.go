@@ -16,14 +16,14 @@ import (
 // TestDemo runs the whole demonstration, with processes of this binary.
 func TestDemo(t *testing.T) {
 	dir := t.TempDir()
-	got := runCommand(t, "", "demo", "--dir", dir, "--seconds", "3", "--ttl", "1s")
+	got := runCommand(t, "", "demo", "--dir", dir, "--seconds", "3", "--ttl", "3s")
 	if got.code != done || got.err != "" {
 		t.Fatalf("exit code %d: %s\n%s", got.code, got.err, got.out)
 	}
 	for _, want := range []string{
 		`B is killed inside transaction \d+, holding EXCLUSIVE`,
 		`[AC] goes on .* later`,
-		`the database is bank\.db(@\d+-[0-9a-f]{8})?\n(.*\n){1,3}.*A is frozen inside transaction \d+, holding EXCLUSIVE`,
+		`the database is bank\.db(@\d+-[0-9a-f]{8})?(; there is still \S+)*\n(.*\n){1,3}.*A is frozen inside transaction \d+, holding EXCLUSIVE`,
 		`C takes over .* later, when A's lease has expired, and goes on in a copy\n.*the database is bank\.db@\d+-[0-9a-f]{8}`,
 		`A wakes up, its clock as far behind as it was frozen, and commits transaction \d+ in its old belief`,
 		`A is refused, transaction \d+ never happened: .*lease is lost: another process took it over`,
@@ -55,7 +55,7 @@ func TestDemoOnTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer screen.Close()
-	out := read(screen, nil)
+	out := read(screen)
 	out.await(t, `epoch \d+, held by [ABC]\s+>? ?[ >]*A +writing +\d+ rows`)
 	io.WriteString(screen, "\x03")
 	out.await(t, `interrupted; all its processes are gone`)
@@ -72,7 +72,7 @@ func TestDemoInterruptedWhileFrozen(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	dir := t.TempDir()
 	pipe, out := io.Pipe()
-	seen := read(pipe, nil)
+	seen := read(pipe)
 	ended := make(chan int, 1)
 	go func() {
 		ended <- run(ctx, []string{"demo", "--dir", dir, "--seconds", "1", "--ttl", "10s"}, strings.NewReader(""), out, io.Discard)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/holdfastdb/holdfast/wasmplugins"
 )
 
 // builtPlugin builds the plugin in a directory.
@@ -28,7 +31,8 @@ func builtPlugin(dir, out string) error {
 	return nil
 }
 
-// liarPlugin is the plugin that lies as it is told to.
+// liarPlugin is the plugin that lies as it is told to. It is compiled already: tests that begin
+// together would each do it, and a check is failed by a plugin that takes long to load.
 var liarPlugin = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "holdfast-liar-")
 	if err != nil {
@@ -36,7 +40,11 @@ var liarPlugin = sync.OnceValues(func() (string, error) {
 	}
 	atEnd = append(atEnd, func() { os.RemoveAll(dir) })
 	path := filepath.Join(dir, "liar.wasm")
-	return path, builtPlugin(filepath.Join("internal", "plugincheck", "testdata", "liar"), path)
+	if err := builtPlugin(filepath.Join("internal", "plugincheck", "testdata", "liar"), path); err != nil {
+		return "", err
+	}
+	p, err := wasmplugins.Load(context.Background(), wasmplugins.Options{Path: path})
+	return path, errors.Join(err, p.Close())
 })
 
 // A keyServer keeps keys as the plugins of the tests want it, with one fault.

@@ -34,7 +34,13 @@ func program(t *testing.T, args ...string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(exe, args...)
-	cmd.Env = append(os.Environ(), asProgram+"=1", "TERM=xterm-256color", "INPUTRC=/dev/null", "XDG_STATE_HOME="+t.TempDir())
+	// Else the line editor asks the terminal with every key where its cursor is, and loses keys
+	// that arrive together with the answer.
+	inputrc := filepath.Join(t.TempDir(), "inputrc")
+	if err := os.WriteFile(inputrc, []byte("set cursor-position-probe off\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Env = append(os.Environ(), asProgram+"=1", "TERM=xterm-256color", "INPUTRC="+inputrc, "XDG_STATE_HOME="+t.TempDir())
 	t.Cleanup(func() {
 		if cmd.Process != nil && cmd.ProcessState == nil {
 			cmd.Process.Kill()
@@ -64,15 +70,12 @@ type reader struct {
 	more chan struct{}
 }
 
-func read(r io.Reader, seen func([]byte)) *reader {
+func read(r io.Reader) *reader {
 	all := &reader{more: make(chan struct{}, 1)}
 	go func() {
 		buf := make([]byte, 4096)
 		for {
 			n, err := r.Read(buf)
-			if seen != nil {
-				seen(buf[:n])
-			}
 			all.mu.Lock()
 			all.text.Write(buf[:n])
 			all.mu.Unlock()
@@ -98,15 +101,8 @@ func (r *reader) String() string {
 // the pattern, and forgets all up to its end.
 func (r *reader) await(t *testing.T, pattern string) {
 	t.Helper()
-	if !r.found(pattern, limit) {
-		t.Fatalf("no %q in %q", pattern, escapes.ReplaceAllString(r.String(), ""))
-	}
-}
-
-// found is await that gives up after a while.
-func (r *reader) found(pattern string, patience time.Duration) bool {
 	re := regexp.MustCompile(pattern)
-	timeout := time.After(patience)
+	timeout := time.After(limit)
 	for {
 		r.mu.Lock()
 		text := escapes.ReplaceAllString(r.text.String(), "")
@@ -114,13 +110,13 @@ func (r *reader) found(pattern string, patience time.Duration) bool {
 			r.text.Reset()
 			r.text.WriteString(text[at[1]:])
 			r.mu.Unlock()
-			return true
+			return
 		}
 		r.mu.Unlock()
 		select {
 		case <-r.more:
 		case <-timeout:
-			return false
+			t.Fatalf("no %q in %q", pattern, text)
 		}
 	}
 }
@@ -161,8 +157,8 @@ func TestClosedPipe(t *testing.T) {
 // TestFrozenShell: a shell that slept past its lease is told, and goes on.
 func TestFrozenShell(t *testing.T) {
 	db := filepath.Join(t.TempDir(), "app.db")
-	dsn := "file:" + db + "?lock=leasefile&ttl=500ms"
-	cmd := program(t, "shell", dsn)
+	dsn := "file:" + db + "?lock=leasefile"
+	cmd := program(t, "shell", dsn+"&ttl=3s") // others wait for as long as its holder says
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -172,7 +168,7 @@ func TestFrozenShell(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	out, told := read(stdout, nil), read(stderr, nil)
+	out, told := read(stdout), read(stderr)
 	io.WriteString(in, "PRAGMA cache_size=100; CREATE TABLE t(a);\nBEGIN IMMEDIATE; INSERT INTO t VALUES('lost'); SELECT 'inside';\n")
 	out.await(t, "inside\n")
 	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
@@ -202,15 +198,15 @@ func TestFrozenShell(t *testing.T) {
 // is told, though every statement went well.
 func TestShellVerifiesReads(t *testing.T) {
 	db := filepath.Join(t.TempDir(), "app.db")
-	dsn := "file:" + db + "?lock=leasefile&ttl=500ms&verify=read"
-	cmd := program(t, "shell", dsn)
+	dsn := "file:" + db + "?lock=leasefile&verify=read"
+	cmd := program(t, "shell", dsn+"&ttl=3s") // others wait for as long as its holder says
 	in, _ := cmd.StdinPipe()
 	stdout, _ := cmd.StdoutPipe()
 	stderr, _ := cmd.StderrPipe()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	out, told := read(stdout, nil), read(stderr, nil)
+	out, told := read(stdout), read(stderr)
 	io.WriteString(in, "CREATE TABLE t(a); INSERT INTO t VALUES(1);\nBEGIN; SELECT a, 'read' FROM t;\n")
 	out.await(t, "1\\|read\n")
 	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
@@ -240,14 +236,14 @@ func TestShellVerifiesReads(t *testing.T) {
 // as it is open, is free for others while the shell waits for input.
 func TestIdleShellYields(t *testing.T) {
 	db := filepath.Join(t.TempDir(), "app.db")
-	dsn := "file:" + db + "?lock=leasefile&ttl=2s"
+	dsn := "file:" + db + "?lock=leasefile"
 	cmd := program(t, "shell", dsn)
 	in, _ := cmd.StdinPipe()
 	stdout, _ := cmd.StdoutPipe()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	out := read(stdout, nil)
+	out := read(stdout)
 	io.WriteString(in, ".timeout 7000\nPRAGMA journal_mode=WAL; CREATE TABLE t(a); INSERT INTO t VALUES(1); SELECT 'idle';\n")
 	out.await(t, "wal\nidle\n")
 	pool, err := holdfast.Open(dsn, holdfast.Options{})
@@ -280,7 +276,7 @@ func TestTerminated(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	out := read(stdout, nil)
+	out := read(stdout)
 	out.await(t, "\n1000\n")
 	cmd.Process.Signal(syscall.SIGTERM)
 	if code := exitCode(t, cmd); code != failed {
@@ -294,14 +290,14 @@ func TestTerminated(t *testing.T) {
 // TestWatch follows a database from being free to being held and free again.
 func TestWatch(t *testing.T) {
 	db := filepath.Join(t.TempDir(), "app.db")
-	dsn := "file:" + db + "?lock=leasefile&idle=500ms&ttl=1s"
+	dsn := "file:" + db + "?lock=leasefile&idle=500ms"
 	runCommand(t, "", "shell", dsn, "CREATE TABLE t(a)")
 	cmd := program(t, "status", "--watch", db)
 	stdout, _ := cmd.StdoutPipe()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	out := read(stdout, nil)
+	out := read(stdout)
 	out.await(t, `^\d\d:\d\d:\d\d epoch 1, nobody holds it\n`)
 	pool, err := holdfast.Open(dsn, holdfast.Options{})
 	if err != nil {
@@ -335,7 +331,7 @@ func TestWatchRedraws(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer screen.Close()
-	out := read(screen, nil)
+	out := read(screen)
 	for !strings.Contains(out.String(), "\x1b[5A\x1b[J") { // back over its five lines
 		select {
 		case <-out.more:

@@ -43,7 +43,7 @@ func takenOver(t *testing.T) (file string) {
 		t.Fatal(err)
 	}
 	io.WriteString(in, "CREATE TABLE t(a); INSERT INTO t VALUES('kept');\nBEGIN IMMEDIATE; INSERT INTO t VALUES('lost'); SELECT 'inside';\n")
-	read(stdout, nil).await(t, "inside\n")
+	read(stdout).await(t, "inside\n")
 	cmd.Process.Kill()
 	cmd.Wait()
 	got := runCommand(t, "", "shell", "app.db", "SELECT a FROM t", ".databases")
@@ -140,7 +140,7 @@ func TestSettleAsks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out := read(screen, nil)
+		out := read(screen)
 		out.await(t, `every process that ever lost it is gone for good`)
 		out.await(t, `Go on\? \[y/N\] `)
 		io.WriteString(screen, test.answer)

@@ -48,9 +48,14 @@ func TestConsulRestart(t *testing.T) {
 	r := mustOpen(t, consulURL(t, s.URL(), "restart"))
 	version := mustSwap(t, r, locking.Unused, "before")
 	s.Kill()
+	// The connection that r had may not be known to be dead, so that this goes out on it. What
+	// r asks after that gets another one.
 	_, _, err := r.Read(t.Context())
+	checkLine(t, err, locking.ErrUnreachable)
+	down := mustOpen(t, consulURL(t, s.URL(), "restart"))
+	_, _, err = down.Read(t.Context())
 	checkLine(t, err, locking.ErrUnreachable, "no connection")
-	_, err = r.CompareAndSwap(t.Context(), version, []byte("down"))
+	_, err = down.CompareAndSwap(t.Context(), version, []byte("down"))
 	checkLine(t, err, locking.ErrUnreachable, "no connection")
 	if err := s.Run(); err != nil {
 		t.Fatal(err)
