@@ -9,6 +9,18 @@ import (
 	"strings"
 )
 
+// Built has the kinds that are built from sources.
+var Built = []Kind{Versitygw, Minio, S3rver, Kube, Etcd, Consul}
+
+// Build builds a kind of server if it is not in the user's cache. It is bounded by
+// buildBound, and returns what the build said if that failed.
+func (k Kind) Build(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, buildBound)
+	defer cancel()
+	_, err := k.built(ctx)
+	return err
+}
+
 // built returns the directory that a kind of server was built in, and builds it if need be.
 func (k Kind) built(ctx context.Context) (string, error) {
 	cache, err := os.UserCacheDir()

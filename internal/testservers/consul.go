@@ -2,6 +2,7 @@ package testservers
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 )
@@ -43,5 +44,6 @@ acl {
 `, host, host, filepath.Join(s.dir, "data"), port, ports[0], ports[1], ports[2], ConsulToken)
 		return []string{s.program("devconsul"), "agent", "-config-file=" + config}, nil, os.WriteFile(config, []byte(text), 0o600)
 	},
-	ready: "/v1/kv/ready?consistent&token=" + ConsulToken, // 500 without a leader
+	ready:  "/v1/kv/ready?consistent&token=" + ConsulToken,
+	status: http.StatusNotFound, // 500 without a leader, and 403 until that knows the token
 }

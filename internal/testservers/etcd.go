@@ -35,11 +35,29 @@ func etcd(name string, more func(*Server) ([]string, error)) Kind {
 // StartEtcdCluster starts a cluster of etcd with so many members, which ends with the test.
 func StartEtcdCluster(t testing.TB, size int) []*Server {
 	t.Helper()
+	const tries = 3 // somebody may take the port of a peer before it does
+	var members []*Server
+	var err error
+	for range tries {
+		if members, err = startEtcdCluster(size); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range members {
+		t.Cleanup(m.remove)
+	}
+	return members
+}
+
+func startEtcdCluster(size int) ([]*Server, error) {
 	peers, cluster := make([]string, size), make([]string, size)
 	for i := range peers {
 		address, err := freeAddress()
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		peers[i], cluster[i] = "http://"+address, fmt.Sprintf("m%d=http://%s", i, address)
 	}
@@ -56,13 +74,13 @@ func StartEtcdCluster(t testing.TB, size int) []*Server {
 		wg.Go(func() { members[i], errs[i] = start(kind) })
 	}
 	wg.Wait()
-	for _, m := range members {
-		if m != nil {
-			t.Cleanup(m.remove)
-		}
-	}
 	if err := errors.Join(errs...); err != nil {
-		t.Fatal(err)
+		for _, m := range members {
+			if m != nil {
+				m.remove()
+			}
+		}
+		return nil, err
 	}
-	return members
+	return members, nil
 }

@@ -10,12 +10,13 @@ import (
 
 // A Kind is one kind of server.
 type Kind struct {
-	name  string
-	build func(ctx context.Context, dir string) error // puts what it needs in a directory
-	run   func(s *Server) (argv, env []string, err error)
-	ready string // path that answers below 500 when it is
-	tls   bool
-	forks bool // it has processes of its own, which it ends if it is asked to end
+	name   string
+	build  func(ctx context.Context, dir string) error // puts what it needs in a directory
+	run    func(s *Server) (argv, env []string, err error)
+	ready  string // path that answers with status when it is
+	status int    // 0: any below 500
+	tls    bool
+	forks  bool // it has processes of its own, which it ends if it is asked to end
 }
 
 func (k Kind) String() string { return k.name }
@@ -91,7 +92,7 @@ func (s *Server) answers(ctx context.Context, client *http.Client) error {
 		return err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode >= 500 || s.kind.tls && resp.StatusCode != http.StatusOK {
+	if resp.StatusCode >= 500 || s.kind.status != 0 && resp.StatusCode != s.kind.status {
 		return fmt.Errorf("it answers %s", resp.Status)
 	}
 	return nil

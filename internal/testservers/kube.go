@@ -39,8 +39,9 @@ var Kube = Kind{
 			"--service-cluster-ip-range=10.0.0.0/24", "--disable-admission-plugins=ServiceAccount",
 			"--endpoint-reconciler-type=none"), nil, nil
 	},
-	ready: "/readyz",
-	tls:   true,
+	ready:  "/readyz",
+	status: http.StatusOK,
+	tls:    true,
 }
 
 // prepareKube writes what the API server reads at its start.
