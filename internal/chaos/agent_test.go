@@ -57,12 +57,12 @@ type agency struct {
 
 func (a *agency) do(q request) (r reply) {
 	ctx := context.Background()
+	r.Began = monotonic() // before its time begins, of which it is to use all
 	if q.Limit > 0 {
 		limited, cancel := context.WithTimeout(ctx, q.Limit)
 		defer cancel()
 		ctx = limited
 	}
-	r.Began = monotonic()
 	err := a.act(ctx, q, &r)
 	r.tell(err)
 	return r
